@@ -1,0 +1,185 @@
+/*
+ * Long jobs: what a client gets in place of an answer, follows and may cancel.
+ *
+ * An operation is made by a handler, started when the answer goes out, and runs on a worker of its
+ * own. It is counted: the table holds one reference until five seconds after its end, the worker
+ * one while it runs. While it lives there is a row in the database by which every member lists it
+ * and forwards to the one that has it.
+ *
+ *	pending --start--> running --+--> success
+ *	                     |       +--> failure
+ *	                     +--cancel--> cancelling --> cancelled
+ *
+ * A token operation runs nothing: it is running until it is used, cancelled or expired. A websocket
+ * operation runs as a task does, with connections handed to 'connect' as clients bring the secrets.
+ *
+ * Locks: everything here is safe from any thread. Callbacks are called without any lock held.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct cancel;
+struct db_tx;
+struct json_object;
+struct operation;
+struct operations;
+struct request;
+struct requestor;
+struct state;
+struct stream;
+
+enum operation_class { OPERATION_TASK, OPERATION_WEBSOCKET, OPERATION_TOKEN };
+
+/* The codes of LXD's API. */
+enum operation_status {
+	OPERATION_PENDING = 105,
+	OPERATION_RUNNING = 103,
+	OPERATION_CANCELLING = 104,
+	OPERATION_SUCCESS = 200,
+	OPERATION_FAILURE = 400,
+	OPERATION_CANCELLED = 401,
+};
+
+/*
+ * Does the work; blocks as long as it takes, looks at operation_cancel() between steps. What it
+ * returns is the operation's end: 0 is success, -ECANCELED after a cancel is cancelled.
+ */
+typedef int operation_run(struct operation *op, void *arg, struct error **err);
+
+/*
+ * A client brought 'secret' and asks for the websocket that belongs to it. 'name' is the key under
+ * which the secret was given out ("0", "control"). Takes the stream on success only.
+ */
+typedef int operation_connect(struct operation *op, const char *name, struct stream *stream_take,
+                              void *arg, struct error **err);
+
+/* Frees 'arg', when the operation has ended or was never started. */
+typedef void operation_free_arg(void *arg);
+
+/* What an operation is, all borrowed and copied but 'arg'. Zero is a sensible default. */
+struct operation_spec {
+	const char *project; /* NULL: of the server as a whole. */
+	enum operation_class class;
+	const char *description; /* "Creating instance": words of LXD's API, clients show them. */
+	const char *entity_url;  /* "/1.0/instances/c1?project=p": metadata.entity_url, or NULL. */
+	const struct requestor *requestor; /* NULL: the daemon itself. */
+	const char *conflict;              /* Another that runs with the same text is a 409. */
+	bool may_not_cancel;
+	bool is_hidden; /* Neither row nor events: plumbing of the daemon. */
+	operation_run *run;
+	operation_connect *connect; /* Only with OPERATION_WEBSOCKET. */
+	operation_free_arg *free_arg;
+	void *arg;
+	uint64_t expires_in; /* Nanoseconds, only with OPERATION_TOKEN; 0: never. */
+};
+
+/*
+ * Makes one, pending, with a reference for the caller. 'spec->arg' is taken on success. 409 if one
+ * with the same conflict text is under way, 503 when too many are.
+ */
+int operation_new(struct state *state, const struct operation_spec *spec, struct operation **ret_op,
+                  struct error **err);
+
+/* The same for a handler: requestor from the request, project from it when 'spec' has none. */
+int operation_new_for(struct request *req, const struct operation_spec *spec,
+                      struct operation **ret_op, struct error **err);
+
+/* Names what it works on: resources[kind] gains 'url'. Before the start only. kind: "instances". */
+void operation_add_resource(struct operation *op, const char *kind, const char *url);
+
+/* Merges 'object' (borrowed) into the metadata; members see it in the row's owner only. */
+void operation_set_metadata(struct operation *op, struct json_object *object);
+
+/* One key of the metadata. Sent to listeners at most ten times a second; the last is never lost. */
+void operation_set_metadata_key(struct operation *op, const char *key,
+                                struct json_object *value_take);
+
+/* Text under metadata[stage_progress], as clients show it: "rootfs: 45% (12.3MB/s)". */
+void operation_progress(struct operation *op, const char *stage, const char *text);
+
+/*
+ * Gives out a secret for the websocket 'name': metadata.fds[name] and, when the class is websocket,
+ * what the client brings back. Returned borrowed from the operation.
+ */
+const char *operation_add_secret(struct operation *op, const char *name);
+
+/* Starts it on the worker for jobs. 503 when that one is full. */
+int operation_start(struct operation *op, struct error **err);
+
+/* Runs it on this thread from start to end; the result is what 'run' returned. */
+int operation_run_here(struct operation *op, struct error **err);
+
+/* Ends a token operation, once used. 404 if somebody was faster. */
+int operation_token_use(struct operation *op, struct error **err);
+
+/* Raised by a cancel, by the daemon's stop; borrowed from the operation. */
+struct cancel *operation_cancel_token(struct operation *op);
+
+/* Whether it should stop now. */
+bool operation_is_cancelled(const struct operation *op);
+
+/* Asks it to stop. 400 when it is not running or may not be. */
+int operation_cancel(struct operation *op, struct error **err);
+
+/* Connects a websocket by its secret; checks it in constant time, once: 403 otherwise. */
+int operation_connect_secret(struct operation *op, const char *secret, struct stream *stream_take,
+                             struct error **err);
+
+/* Whether 'secret' would be taken; looks only. 403 otherwise. */
+int operation_check_secret(struct operation *op, const char *secret, struct error **err);
+
+/*
+ * Calls 'fn' once when it has ended, or at once when it has already; on the thread that ends it.
+ * Must not block. The id returned takes the call back: false when it has been made.
+ */
+typedef void operation_ended(struct operation *op, void *arg);
+uint64_t operation_on_end(struct operation *op, operation_ended *fn, void *arg);
+bool operation_on_end_cancel(struct operation *op, uint64_t id);
+
+/* Blocks until it has ended; for the daemon's own threads, never for a request. */
+void operation_wait(struct operation *op);
+
+const char *operation_id(const struct operation *op);      /* UUID, borrowed. */
+const char *operation_project(const struct operation *op); /* NULL: none; borrowed. */
+struct state *operation_state(const struct operation *op);
+enum operation_status operation_status(const struct operation *op);
+enum operation_class operation_class(const struct operation *op);
+const struct requestor *operation_requestor(const struct operation *op); /* Borrowed. */
+
+/* As the API shows it. 'with_secrets' only for the one who asked for it. Owned by the caller. */
+struct json_object *operation_json(const struct operation *op, bool with_secrets);
+
+/* "/1.0/operations/UUID". Owned by the caller. */
+char *operation_url(const struct operation *op) MUST_CHECK;
+
+/* The failure of an ended operation, a copy, or NULL. */
+struct error *operation_error(const struct operation *op);
+
+struct operation *operation_ref(struct operation *op);
+void operation_unref(struct operation *op);
+DEFINE_SCOPED(struct operation *, operation_unref);
+
+/* The table of this member's operations. */
+struct operations *operation_table_new(struct state *state) MUST_CHECK;
+void operation_table_free(struct operations *table);
+
+/* One by its id with a reference, or a 404. */
+int operation_find(struct state *state, const char *id, struct operation **ret_op,
+                   struct error **err);
+
+/* Calls 'fn' for each, with a reference held meanwhile; ends early when it returns false. */
+typedef bool operation_visit(struct operation *op, void *arg);
+void operation_each(struct state *state, operation_visit *fn, void *arg);
+
+/* How many are pending or running, tokens apart. */
+size_t operation_count(struct state *state);
+
+/* Removes the rows that an earlier run of this member left behind. */
+int operation_clean(struct state *state, struct error **err);
+
+/* Cancels all and waits up to 'timeout' nanoseconds for their ends. */
+void operation_drain(struct state *state, uint64_t timeout);

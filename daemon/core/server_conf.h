@@ -1,0 +1,54 @@
+/*
+ * The server's configuration: PUT /1.0.
+ *
+ * Keys are rows of a table; the values of all members are in the cluster's database, those of this
+ * member alone (core.https_address, cluster.https_address) in its local file. Reads come from
+ * memory, which is refreshed when the revision of the database's table changes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct conf_key;
+struct json_object;
+struct request;
+struct server_conf;
+struct state;
+
+/* Every key that the server knows; ends with a row without a name. Borrowed. */
+const struct conf_key *server_conf_table(void);
+
+struct server_conf *server_conf_new(struct state *state) MUST_CHECK;
+void server_conf_free(struct server_conf *conf);
+
+/* Reads both databases; after that, again whenever another member has written. */
+int server_conf_load(struct state *state, struct error **err);
+
+/* A value, its default, or "". Owned by the caller. 'key' must be a row of the table. */
+char *server_conf_string(struct state *state, const char *key) MUST_CHECK;
+int64_t server_conf_int(struct state *state, const char *key);
+bool server_conf_bool(struct state *state, const char *key);
+
+/* What is set, as /1.0 shows it: {"core.https_address": ...}. Owned by the caller. */
+struct json_object *server_conf_json(struct state *state);
+
+/*
+ * Sets the whole configuration (PUT) or some keys of it (PATCH) from an object of strings. Checks
+ * everything first (400), writes, and then calls whoever must act on a change.
+ */
+int server_conf_replace(struct request *req, struct json_object *values, bool is_patch,
+                        struct error **err);
+
+/* Sets one key as the daemon itself: for init, join and tests. NULL takes it away. */
+int server_conf_set(struct state *state, const char *key, const char *value, struct error **err);
+
+/*
+ * Called after a change of any key, once per change and without a lock; on this member, whichever
+ * member it came from. Registered during startup only.
+ */
+typedef void server_conf_changed(struct state *state, const char *key, const char *value,
+                                 void *arg);
+void server_conf_on_change(struct state *state, server_conf_changed *fn, void *arg);

@@ -1,0 +1,80 @@
+/*
+ * The one object that holds the rest.
+ *
+ * It is made by daemon/startup in an order that is written there and passed to whoever needs it;
+ * there are no globals. What belongs to a layer above daemon/core is held as a pointer to a struct
+ * that only its own folder knows.
+ *
+ * All pointers are set before the first listener opens and stay until the last request is over,
+ * but for 'cluster' state, which has its own locks.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct cluster;
+struct db;
+struct db_local;
+struct dirs;
+struct event_hub;
+struct host_ops;
+struct http_server;
+struct identity_cache;
+struct image_service;
+struct instance_service;
+struct locks;
+struct loop;
+struct member_service;
+struct operations;
+struct server_conf;
+struct storage_service;
+struct worker;
+
+struct state {
+	struct dirs *dirs;
+	struct loop *loop;       /* The one loop thread: timers, listeners, websockets. */
+	struct worker *requests; /* Request handlers; they may block, not for long. */
+	struct worker *jobs;     /* Operations; they may block for hours. */
+
+	struct db_local *local; /* local.db: this member's own file. */
+	struct db *db;          /* The cluster's database. */
+	struct cluster *cluster;
+
+	struct http_server *http;
+	struct identity_cache *identities;
+	struct server_conf *conf;
+	struct event_hub *events;
+	struct operations *operations;
+	struct locks *locks;
+
+	/* Services above this layer, each made and read by its own folder only. */
+	struct storage_service *storage;    /* daemon/storage */
+	struct image_service *images;       /* daemon/image */
+	struct instance_service *instances; /* daemon/instance */
+	struct member_service *members;     /* daemon/member */
+	const struct host_ops *host;        /* daemon/driver_host: what drivers may ask. */
+	void *host_arg;
+
+	uint64_t started_at;          /* Nanoseconds of the monotonic clock. */
+	atomic_bool is_ready;         /* Every step of startup is done. */
+	atomic_bool is_shutting_down; /* No new work is taken. */
+};
+
+/*
+ * The name of this member in the database and in answers: "none" while not clustered. Owned by the
+ * caller, since a rename may come at any time.
+ */
+char *state_member_name(const struct state *state) MUST_CHECK;
+
+/* Whether this server is a member of a cluster, if only of one. */
+bool state_is_clustered(const struct state *state);
+
+/* The host's name as /1.0 shows it when there is no member name. Owned by the caller. */
+char *state_server_name(const struct state *state) MUST_CHECK;
+
+/* Asks the main thread to end the daemon in order, as SIGTERM does. Returns at once. */
+void state_stop(struct state *state);
