@@ -1,0 +1,57 @@
+/*
+ * Whole directory trees, without ever following a link.
+ *
+ * All of it works through directory fds, so that somebody who moves things around meanwhile can
+ * neither lead it out of the tree nor make it crash. Filesystem borders are not crossed by
+ * tree_remove() unless told to.
+ */
+#pragma once
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "lib/base/cancel.h"
+#include "lib/base/macro.h"
+
+/* An entry that tree_walk() is at; all of it is borrowed for the call. */
+struct tree_entry {
+	int dir;               /* The directory that holds it. */
+	const char *name;      /* Its name there; "" for the root of the walk. */
+	const char *path;      /* Relative to the root of the walk; "" for the root. */
+	const struct stat *st; /* Of the entry itself, not what a link names. */
+};
+
+/* Returns 0 to go on, a negative errno to stop, or TREE_SKIP not to enter a directory. */
+#define TREE_SKIP 1
+typedef int tree_visit(const struct tree_entry *entry, void *arg);
+
+/* Visits all below 'dir' (and itself first), each directory before what is in it, sorted by name.
+ */
+int tree_walk(int dir, tree_visit *visit, void *arg);
+
+enum tree_remove_flag {
+	TREE_KEEP_ROOT = 1 << 0,    /* Only what is in it. */
+	TREE_CROSS_MOUNTS = 1 << 1, /* Also enter other filesystems. */
+};
+
+/* Removes a file or a tree; one that is not there is fine. -EXDEV at a mount. */
+int tree_remove(const char *path, unsigned flags);
+int tree_remove_at(int dir, const char *name, unsigned flags);
+
+struct tree_copy_options {
+	struct cancel *cancel;                       /* Or NULL. */
+	void (*progress)(uint64_t bytes, void *arg); /* Total so far; or NULL. */
+	void *arg;
+	bool keep_owner; /* Owners, ACLs and all xattrs too; needs root. */
+};
+
+/*
+ * Copies what is in 'from' into the directory 'to', which is there: modes, times, links, hard
+ * links, devices, holes and user xattrs; extents are shared where the filesystem can.
+ */
+int tree_copy(int from, int to, const struct tree_copy_options *options);
+
+/* Bytes that the files of a tree occupy on disk, hard links counted once. */
+int tree_usage(int dir, uint64_t *ret_bytes);
