@@ -1,0 +1,34 @@
+/* An image's files for a client: one file as it is, or two as multipart/form-data. */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct state;
+
+struct image_export {
+	int meta_fd;   /* Owned; the unified file or the metadata. */
+	int rootfs_fd; /* Owned; -1 for a unified image. */
+	uint64_t meta_size, rootfs_size;
+	char *meta_name;   /* "FINGERPRINT.tar.gz" */
+	char *rootfs_name; /* "FINGERPRINT.squashfs", NULL for a unified image. */
+};
+
+void image_export_done(struct image_export *files);
+
+/* Opens the files on this member, fetching them first if they are elsewhere. 404. */
+int image_export_open(struct state *state, const char *project, const char *fingerprint,
+                      struct image_export *ret_files, struct error **err);
+
+/* The body and header of a split image's export: the caller sends 'head', meta, 'middle', rootfs,
+ * 'tail'. */
+struct image_export_multipart {
+	char *content_type; /* "multipart/form-data; boundary=..." */
+	char *head, *middle, *tail;
+	uint64_t size; /* Of the whole body. */
+};
+
+void image_export_multipart_done(struct image_export_multipart *parts);
+void image_export_multipart_make(const struct image_export *files,
+                                 struct image_export_multipart *ret_parts);

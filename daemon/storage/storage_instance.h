@@ -1,0 +1,137 @@
+/*
+ * The volumes of instances: root disks and their snapshots.
+ *
+ * Rows: the functions that create, copy, rename and delete keep the volume's row and those of its
+ * snapshots ("storage_volumes") in step with what is on disk, in a transaction of their own, unless
+ * 'files_only' is set: then rows are left alone. Evacuation needs that: the row moves with the
+ * instance in the transaction that commits the move, and files are made before and removed after.
+ *
+ * Locks: the caller holds the instance's lock. Each function takes the volume's itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drivers/host/rootfs.h"
+#include "drivers/storage/storage_driver.h"
+#include "lib/base/error.h"
+#include "lib/linux/idmap.h"
+
+struct map;
+struct operation;
+struct state;
+
+struct storage_instance {
+	const char *project;
+	const char *name;
+	bool is_vm;
+	const char *pool; /* The root disk device's "pool". */
+	const char *size; /* The root disk device's "size", or NULL; falls back on "volume.size". */
+	bool files_only;
+};
+
+/* An empty volume: no rootfs. Fails with a 409 if there is one. */
+int storage_instance_create_empty(struct state *state, struct operation *operation,
+                                  const struct storage_instance *inst, struct error **err);
+
+/*
+ * A volume with the image's files: rootfs/, metadata.yaml and templates/ are there afterwards. The
+ * image's files must be on this member (image_ensure_local). Where the pool can clone, the image
+ * becomes a volume of the pool first, once however many ask at the same time.
+ */
+int storage_instance_create_from_image(struct state *state, struct operation *operation,
+                                       const struct storage_instance *inst, const char *fingerprint,
+                                       struct error **err);
+
+/*
+ * A copy of 'src' (or of its snapshot 'src_snapshot', if not NULL), on this member; pools may
+ * differ. 'snapshots' are the names of those to copy too, oldest first; NULL for none.
+ */
+int storage_instance_copy(struct state *state, struct operation *operation,
+                          const struct storage_instance *dst, const struct storage_instance *src,
+                          const char *src_snapshot, const char *const *snapshots,
+                          struct error **err);
+
+/*
+ * Makes 'dst', which exists and is stopped, equal to 'src' again. 'snapshots' are those that 'dst'
+ * lacks and gets.
+ */
+int storage_instance_refresh(struct state *state, struct operation *operation,
+                             const struct storage_instance *dst, const struct storage_instance *src,
+                             const char *const *snapshots, struct error **err);
+
+/* Renames the volume, its snapshots, rows, mount point and links. The instance is stopped. */
+int storage_instance_rename(struct state *state, struct operation *operation,
+                            const struct storage_instance *inst, const char *new_name,
+                            struct error **err);
+
+/* Removes the volume and all its snapshots. What is not there is no error. */
+int storage_instance_delete(struct state *state, struct operation *operation,
+                            const struct storage_instance *inst, struct error **err);
+
+/* A new root disk under the same name: 'fingerprint' NULL makes an empty one. Snapshots stay. */
+int storage_instance_rebuild(struct state *state, struct operation *operation,
+                             const struct storage_instance *inst, const char *fingerprint,
+                             struct error **err);
+
+/* What storage_instance_mount() hands out. */
+struct storage_mounted {
+	char *path;        /* Of the volume: metadata.yaml, templates/, backup.yaml are here. */
+	char *rootfs_path; /* path/rootfs */
+
+	enum rootfs_shift shift;
+	struct idmap disk_map; /* The map that the files on disk have now; empty for none. */
+};
+
+void storage_mounted_done(struct storage_mounted *mounted);
+
+/*
+ * Makes the volume usable by a container with 'idmap' (empty: privileged; NULL: the caller only
+ * looks at files, nothing is shifted), and keeps it so until as many calls of
+ * storage_instance_unmount. 'disk_map' is what "volatile.last_state.idmap" says is on disk now
+ * (NULL or empty: ids of the image). If the pool cannot be mounted with id maps and the two differ,
+ * every file is changed here, which takes a while; the caller then stores 'ret_mounted->disk_map'
+ * as JSON in "volatile.last_state.idmap".
+ */
+int storage_instance_mount(struct state *state, struct operation *operation,
+                           const struct storage_instance *inst, const struct idmap *disk_map,
+                           const struct idmap *idmap, struct storage_mounted *ret_mounted,
+                           struct error **err);
+int storage_instance_unmount(struct state *state, const struct storage_instance *inst,
+                             struct error **err);
+
+/* The path of the volume or, if 'snapshot' is not NULL, of a snapshot. Owned by the caller. */
+char *storage_instance_path(struct state *state, const struct storage_instance *inst,
+                            const char *snapshot);
+
+/* Writes 'text' as backup.yaml into the volume, 0400, all or nothing. */
+int storage_instance_write_backup(struct state *state, const struct storage_instance *inst,
+                                  const char *text, struct error **err);
+
+/* Snapshots. Names were checked; rows carry 'expires_at' (seconds since 1970, 0 for never). */
+int storage_instance_snapshot_create(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     int64_t expires_at, struct error **err);
+int storage_instance_snapshot_delete(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     struct error **err);
+int storage_instance_snapshot_rename(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     const char *new_name, struct error **err);
+/* The instance is stopped. */
+int storage_instance_snapshot_restore(struct state *state, struct operation *operation,
+                                      const struct storage_instance *inst, const char *snapshot,
+                                      struct error **err);
+
+/* Sets the size of the root disk to 'inst->size'; live. */
+int storage_instance_resize(struct state *state, const struct storage_instance *inst,
+                            struct error **err);
+
+/* Used and total bytes of the root disk. -ENOTSUP without 'err' if the pool cannot tell. */
+int storage_instance_space(struct state *state, const struct storage_instance *inst,
+                           struct storage_space *ret_space, struct error **err);
+
+/* Whether the volume has files on this member. */
+bool storage_instance_exists(struct state *state, const struct storage_instance *inst);

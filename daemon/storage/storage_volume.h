@@ -1,0 +1,122 @@
+/*
+ * Custom volumes: create, change, copy, rename, move, delete, and their snapshots.
+ *
+ * A volume belongs to a project (its effective one, resolved by the caller through
+ * daemon/project) and lies on one member. The caller forwards a request to that member; these
+ * functions run where the volume is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drivers/storage/storage_driver.h"
+#include "lib/base/error.h"
+
+struct map;
+struct operation;
+struct request;
+struct state;
+
+struct storage_volume_id {
+	const char *project;
+	const char *pool;
+	const char *name;
+};
+
+struct storage_volume_new {
+	struct storage_volume_id id;
+	const char *description; /* NULL is "". */
+	enum storage_content content;
+	const struct map *config; /* NULL is empty. */
+
+	/* A copy, if 'source.name' is set; "vol/snap" copies a snapshot. On this member. */
+	struct storage_volume_id source;
+	bool volume_only; /* Leave the source's snapshots. */
+	bool refresh;     /* It may exist. */
+};
+
+/* 400, 404, 409 before an operation exists. */
+int storage_volume_check_new(struct state *state, const struct storage_volume_new *vol,
+                             struct error **err);
+int storage_volume_create(struct state *state, struct operation *operation,
+                          const struct storage_volume_new *vol, struct error **err);
+
+/* A volume from an uploaded file: an ISO image as it is, or a tarball of files to unpack. */
+int storage_volume_import_iso(struct state *state, struct operation *operation,
+                              const struct storage_volume_id *id, int fd, struct error **err);
+int storage_volume_import_tar(struct state *state, struct operation *operation,
+                              const struct storage_volume_id *id, int fd, struct error **err);
+
+struct storage_volume_change {
+	const char *description;   /* NULL leaves it. */
+	const struct map *config;  /* NULL leaves it. */
+	bool merge;                /* PATCH. */
+	const char *restore;       /* Name of a snapshot to go back to, or NULL. */
+	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
+};
+int storage_volume_update(struct state *state, struct operation *operation,
+                          const struct storage_volume_id *id,
+                          const struct storage_volume_change *change, struct error **err);
+
+/* 404, or 400 "The storage volume is still in use". */
+int storage_volume_check_delete(struct state *state, const struct storage_volume_id *id,
+                                struct error **err);
+int storage_volume_delete(struct state *state, struct operation *operation,
+                          const struct storage_volume_id *id, struct error **err);
+
+int storage_volume_rename(struct state *state, struct operation *operation,
+                          const struct storage_volume_id *id, const char *new_name,
+                          struct error **err);
+
+/* To another pool or project on this member, with its snapshots. */
+int storage_volume_move(struct state *state, struct operation *operation,
+                        const struct storage_volume_id *id, const struct storage_volume_id *to,
+                        struct error **err);
+
+/* The name that a snapshot gets when the client gives none: "snap0". Owned by the caller. */
+int storage_volume_snapshot_name(struct state *state, const struct storage_volume_id *id,
+                                 char **ret_name, struct error **err);
+
+struct storage_volume_snapshot_new {
+	const char *name;
+	const char *description; /* NULL: the volume's. */
+	int64_t expires_at;      /* Seconds since 1970; 0 for never. */
+	bool has_expiry;         /* Else "snapshots.expiry" counts. */
+};
+int storage_volume_snapshot_create(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id,
+                                   const struct storage_volume_snapshot_new *snap,
+                                   struct error **err);
+int storage_volume_snapshot_update(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *description, const int64_t *expires_at,
+                                   const struct request *req, struct error **err);
+int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *new_name, struct error **err);
+int storage_volume_snapshot_delete(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   struct error **err);
+
+/* Used and total bytes. 0 where the pool cannot tell. */
+int storage_volume_space(struct state *state, const struct storage_volume_id *id,
+                         struct storage_space *ret_space, struct error **err);
+
+/*
+ * For disk devices: makes the volume usable and returns what to bind into the instance; counted,
+ * until storage_volume_unmount(). 404 if it is on another member.
+ */
+struct storage_attached {
+	char *path; /* Of the directory, or of the image file of a block volume. */
+	bool is_block;
+	bool is_readonly; /* ISO. */
+	bool is_shifted;  /* "security.shifted": bind with the instance's id map. */
+	bool is_unmapped; /* "security.unmapped" */
+};
+void storage_attached_done(struct storage_attached *attached);
+int storage_volume_mount(struct state *state, const struct storage_volume_id *id,
+                         struct storage_attached *ret_attached, struct error **err);
+int storage_volume_unmount(struct state *state, const struct storage_volume_id *id,
+                           struct error **err);
