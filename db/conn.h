@@ -1,0 +1,88 @@
+/*
+ * One connection to one node: a request, its answer, each with a deadline.
+ *
+ * A connection is used by one thread at a time. After any doubt (an I/O error, a deadline, an
+ * answer that does not fit, a lost leader) it is broken: every later call fails at once, and the
+ * owner frees it. Whether what was asked may have happened is in struct db_conn_error.
+ *
+ * Besides SQL, these are also the calls that manage the nodes: membership, roles, leadership.
+ */
+#pragma once
+
+#include "db/db.h"
+#include "db/engine.h"
+
+struct db_conn;
+
+/* Why a request failed. */
+enum db_failure {
+	DB_FAILURE_NONE,
+	DB_FAILURE_SQL,  /* The statement is wrong or violates a constraint: ends the caller. */
+	DB_FAILURE_BUSY, /* Another writer, or a membership change: nothing happened; again. */
+	DB_FAILURE_NOT_LEADER, /* Nothing happened; find the leader. */
+	DB_FAILURE_UNKNOWN,    /* It may have happened, or happen yet; find the leader and look. */
+};
+
+/*
+ * Takes over 'fd', sends the handshake. 'deadline' as in struct db_ops. Only fails with -errno of
+ * the socket; closes 'fd' then.
+ */
+int db_conn_open(int fd, int64_t deadline, struct db_conn **ret_conn, struct error **err)
+	MUST_CHECK;
+void db_conn_free(struct db_conn *conn);
+DEFINE_SCOPED(struct db_conn *, db_conn_free);
+
+bool db_conn_is_broken(const struct db_conn *conn);
+
+/* What the last call of the connection ended with. */
+enum db_failure db_conn_failure(const struct db_conn *conn);
+
+/* The node's opinion of who leads: id 0 and "" if it knows none. The address is the caller's. */
+int db_conn_leader(struct db_conn *conn, int64_t deadline, uint64_t *ret_id, char **ret_address,
+                   struct error **err) MUST_CHECK;
+
+struct db_conn_node {
+	uint64_t id;
+	char *address;
+	enum engine_role role;
+};
+
+struct db_conn_nodes {
+	struct db_conn_node *rows;
+	size_t n;
+};
+
+void db_conn_nodes_done(struct db_conn_nodes *nodes);
+
+/* The raft membership as the node knows it (a spare's may be old or empty). */
+int db_conn_cluster(struct db_conn *conn, int64_t deadline, struct db_conn_nodes *ret_nodes,
+                    struct error **err) MUST_CHECK;
+
+/* Changes of the membership; to be asked of the leader. DB_FAILURE_BUSY: one is running already. */
+int db_conn_add(struct db_conn *conn, int64_t deadline, uint64_t id, const char *address,
+                struct error **err) MUST_CHECK;
+int db_conn_assign(struct db_conn *conn, int64_t deadline, uint64_t id, enum engine_role role,
+                   struct error **err) MUST_CHECK;
+int db_conn_remove(struct db_conn *conn, int64_t deadline, uint64_t id, struct error **err)
+	MUST_CHECK;
+
+/* Moves leadership to the voter 'id', or to one that the leader picks if it is 0. */
+int db_conn_transfer(struct db_conn *conn, int64_t deadline, uint64_t id, struct error **err)
+	MUST_CHECK;
+
+/* Opens the database; needed once, before any SQL. */
+int db_conn_open_database(struct db_conn *conn, int64_t deadline, const char *name,
+                          struct error **err) MUST_CHECK;
+
+/* Runs a statement without a result. Statements are prepared once per connection and text. */
+int db_conn_exec(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
+                 int64_t *ret_id, int64_t *ret_changes, struct error **err) MUST_CHECK;
+
+/* Runs a SELECT. A failure of 'fn' breaks the connection if rows were left unread. */
+int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
+                  db_row_fn *fn, void *arg, struct error **err) MUST_CHECK;
+
+/* The files of the database on that node, leader or not. */
+int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name,
+                 int (*fn)(void *arg, const char *file, const void *data, size_t size), void *arg,
+                 struct error **err) MUST_CHECK;
