@@ -57,6 +57,8 @@ struct route {
 	const char *extension; /* API extension that announced it, or NULL for the first API. */
 	route_owner *owner;    /* Only with ON_OWNER. */
 	enum route_body body;
+	bool answers_file; /* An answer from another member may be large: it is passed on as a file.
+	                    */
 };
 
 struct route_table {

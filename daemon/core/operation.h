@@ -3,15 +3,18 @@
  *
  * An operation is made by a handler, started when the answer goes out, and runs on a worker of its
  * own. It is counted: the table holds one reference until five seconds after its end, the worker
- * one while it runs. While it lives there is a row in the database by which every member lists it
- * and forwards to the one that has it.
+ * one while it runs.
+ *
+ * Nothing of it is in the database: the id says which member has it, so that every member forwards
+ * to that one, and a list of all is gathered from the members. What must outlive its member or be
+ * used on any of them, a token, is a row instead and only looks like an operation (token.h).
  *
  *	pending --start--> running --+--> success
  *	                     |       +--> failure
  *	                     +--cancel--> cancelling --> cancelled
  *
- * A token operation runs nothing: it is running until it is used, cancelled or expired. A websocket
- * operation runs as a task does, with connections handed to 'connect' as clients bring the secrets.
+ * A websocket operation runs as a task does, with connections handed to 'connect' as clients bring
+ * the secrets.
  *
  * Locks: everything here is safe from any thread. Callbacks are called without any lock held.
  */
@@ -23,7 +26,6 @@
 #include "lib/base/error.h"
 
 struct cancel;
-struct db_tx;
 struct json_object;
 struct operation;
 struct operations;
@@ -32,7 +34,7 @@ struct requestor;
 struct state;
 struct stream;
 
-enum operation_class { OPERATION_TASK, OPERATION_WEBSOCKET, OPERATION_TOKEN };
+enum operation_class { OPERATION_TASK, OPERATION_WEBSOCKET };
 
 /* The codes of LXD's API. */
 enum operation_status {
@@ -51,11 +53,11 @@ enum operation_status {
 typedef int operation_run(struct operation *op, void *arg, struct error **err);
 
 /*
- * A client brought 'secret' and asks for the websocket that belongs to it. 'name' is the key under
- * which the secret was given out ("0", "control"). Takes the stream on success only.
+ * A client brought a secret, and its connection was upgraded to a websocket; 'name' is the key
+ * under which the secret was given out ("0", "control"). On the loop thread: must not block.
  */
-typedef int operation_connect(struct operation *op, const char *name, struct stream *stream_take,
-                              void *arg, struct error **err);
+typedef void operation_connect(struct operation *op, const char *name, struct stream *stream_take,
+                               void *arg);
 
 /* Frees 'arg', when the operation has ended or was never started. */
 typedef void operation_free_arg(void *arg);
@@ -69,12 +71,11 @@ struct operation_spec {
 	const struct requestor *requestor; /* NULL: the daemon itself. */
 	const char *conflict;              /* Another that runs with the same text is a 409. */
 	bool may_not_cancel;
-	bool is_hidden; /* Neither row nor events: plumbing of the daemon. */
+	bool is_hidden; /* Neither listed nor in events: plumbing. */
 	operation_run *run;
 	operation_connect *connect; /* Only with OPERATION_WEBSOCKET. */
 	operation_free_arg *free_arg;
 	void *arg;
-	uint64_t expires_in; /* Nanoseconds, only with OPERATION_TOKEN; 0: never. */
 };
 
 /*
@@ -84,17 +85,17 @@ struct operation_spec {
 int operation_new(struct state *state, const struct operation_spec *spec, struct operation **ret_op,
                   struct error **err);
 
-/* The same for a handler: requestor from the request, project from it when 'spec' has none. */
+/* The same for a handler, with the requestor of the request. */
 int operation_new_for(struct request *req, const struct operation_spec *spec,
                       struct operation **ret_op, struct error **err);
 
 /* Names what it works on: resources[kind] gains 'url'. Before the start only. kind: "instances". */
 void operation_add_resource(struct operation *op, const char *kind, const char *url);
 
-/* Merges 'object' (borrowed) into the metadata; members see it in the row's owner only. */
+/* Merges 'object' (borrowed, of the calling thread) into the metadata. */
 void operation_set_metadata(struct operation *op, struct json_object *object);
 
-/* One key of the metadata. Sent to listeners at most ten times a second; the last is never lost. */
+/* One key of it. Listeners hear of it at most ten times a second; the last one is never lost. */
 void operation_set_metadata_key(struct operation *op, const char *key,
                                 struct json_object *value_take);
 
@@ -110,11 +111,11 @@ const char *operation_add_secret(struct operation *op, const char *name);
 /* Starts it on the worker for jobs. 503 when that one is full. */
 int operation_start(struct operation *op, struct error **err);
 
-/* Runs it on this thread from start to end; the result is what 'run' returned. */
+/*
+ * Runs it on this thread from start to end; the result is what 'run' returned. One that was run
+ * here is listed only afterwards, ended.
+ */
 int operation_run_here(struct operation *op, struct error **err);
-
-/* Ends a token operation, once used. 404 if somebody was faster. */
-int operation_token_use(struct operation *op, struct error **err);
 
 /* Raised by a cancel, by the daemon's stop; borrowed from the operation. */
 struct cancel *operation_cancel_token(struct operation *op);
@@ -125,12 +126,18 @@ bool operation_is_cancelled(const struct operation *op);
 /* Asks it to stop. 400 when it is not running or may not be. */
 int operation_cancel(struct operation *op, struct error **err);
 
-/* Connects a websocket by its secret; checks it in constant time, once: 403 otherwise. */
-int operation_connect_secret(struct operation *op, const char *secret, struct stream *stream_take,
-                             struct error **err);
+/*
+ * Spends a secret, compared in constant time: '*ret_name' (borrowed) is the websocket it belongs
+ * to. 403 if there is none such or it was spent. operation_connect_stream() follows.
+ */
+int operation_spend_secret(struct operation *op, const char *secret, const char **ret_name,
+                           struct error **err);
 
-/* Whether 'secret' would be taken; looks only. 403 otherwise. */
-int operation_check_secret(struct operation *op, const char *secret, struct error **err);
+/* Whether 'secret' is the operation's own, which lets clients without trust wait for it. */
+bool operation_has_secret(struct operation *op, const char *secret);
+
+/* Hands an upgraded connection to 'connect', or frees it if the operation has ended. */
+void operation_connect_stream(struct operation *op, const char *name, struct stream *stream_take);
 
 /*
  * Calls 'fn' once when it has ended, or at once when it has already; on the thread that ends it.
@@ -175,11 +182,11 @@ int operation_find(struct state *state, const char *id, struct operation **ret_o
 typedef bool operation_visit(struct operation *op, void *arg);
 void operation_each(struct state *state, operation_visit *fn, void *arg);
 
-/* How many are pending or running, tokens apart. */
+/* How many are pending or running. */
 size_t operation_count(struct state *state);
 
-/* Removes the rows that an earlier run of this member left behind. */
-int operation_clean(struct state *state, struct error **err);
+/* The id of the member that has the operation 'id', or 0 if it is none of ours. */
+int64_t operation_member_id(const char *id);
 
 /* Cancels all and waits up to 'timeout' nanoseconds for their ends. */
 void operation_drain(struct state *state, uint64_t timeout);

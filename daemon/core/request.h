@@ -35,9 +35,16 @@ struct request {
 	int recursion;        /* 0, 1 or 2. */
 	bool is_peer;         /* Sent by another member for its own purposes: a notification. */
 	const struct requestor *requestor; /* For a forwarded request, whoever asked first. */
-	struct cancel *cancel; /* Raised when the client has gone or the daemon stops. */
 	struct request_private *private;
 };
+
+/*
+ * Fills 'req' from an exchange: query and headers are read and checked (400). 'route' gives names
+ * to the parts of the path; NULL leaves them out. The caller authenticates and sets 'requestor'.
+ */
+int request_init(struct request *req, struct state *state, struct http_exchange *exchange,
+                 const struct route *route, const char *pattern, struct error **err);
+void request_done(struct request *req);
 
 /* The decoded part of the path that the route calls {name}; asserts that there is one. */
 const char *request_param(const struct request *req, const char *name);
@@ -48,6 +55,9 @@ const char *request_query(const struct request *req, const char *key);
 /* ?key= as a boolean: 1, true, yes, on and their opposites; absent or empty is false; 400. */
 int request_query_bool(const struct request *req, const char *key, bool *ret_value,
                        struct error **err);
+
+/* Cancelled when the client has gone or the request is over; borrowed from the request. */
+struct cancel *request_cancel(struct request *req);
 
 /* A header of the request, or NULL. */
 const char *request_header(const struct request *req, const char *name);

@@ -2,20 +2,30 @@
  * What a handler answers.
  *
  * A handler calls exactly one of these and returns 0, or returns a negative errno with '*err' set
- * and none of them called. The dispatcher turns either into LXD's envelope of exactly seven fields.
+ * and none of them called. Either becomes LXD's envelope of exactly seven fields. The answer goes
+ * out at once, so it is the last thing that a handler does.
  * Arguments that end in _take are owned by the response from then on.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/error.h"
 
+struct http_exchange;
 struct json_object;
 struct operation;
-struct response;
+struct state;
 struct stream;
+
+/* One exchange that waits for its answer; made by the dispatcher on its stack. */
+struct response {
+	struct http_exchange *exchange;
+	struct state *state;
+	bool is_sent; /* Something was answered or will be. */
+};
 
 /* 200 with 'metadata'; NULL is null. */
 void response_sync(struct response *res, struct json_object *metadata_take);
@@ -30,7 +40,10 @@ void response_empty(struct response *res);
 /* 201, Location 'location' (copied), metadata null. */
 void response_created(struct response *res, const char *location);
 
-/* 202, Location and metadata of the operation. Starts it if it was not started yet. */
+/* 202 for an operation that is a row of tokens: "/1.0/operations/UUID" and how it looks. */
+void response_async(struct response *res, const char *url, struct json_object *metadata_take);
+
+/* 202, Location and metadata of the operation. Starts it. */
 int response_operation(struct response *res, struct operation *op, struct error **err);
 
 /*
@@ -56,8 +69,8 @@ void response_pipe(struct response *res, const char *content_type, const char *f
                    int fd_take);
 
 /*
- * 101 with "Upgrade: 'protocol'"; afterwards 'fn' owns the connection and runs on a request thread.
- * 'fn' must not hold that thread: it hands the stream to the loop or to a worker of its own.
+ * 101 with "Upgrade: 'protocol'"; afterwards 'fn' is called once, on the loop thread, where it must
+ * not block, and owns the stream; NULL when the client has gone meanwhile.
  */
 typedef void response_upgraded(struct stream *stream_take, void *arg);
 void response_upgrade(struct response *res, const char *protocol, response_upgraded *fn, void *arg);
@@ -85,5 +98,8 @@ void response_header(struct response *res, const char *name, const char *value);
 /* The ETag of 'etag_source': SHA-256 in hex of its canonical JSON. Owned by the caller. */
 char *response_etag(struct json_object *etag_source) MUST_CHECK;
 
-/* The error envelope for 'err'. Owned by the caller. */
-struct json_object *response_error_json(const struct error *err);
+/* The envelope of 'err' with HTTP status and all. */
+void response_error(struct response *res, const struct error *err);
+
+/* The text of an error envelope, owned by the caller: for what the server answers by itself. */
+char *response_error_text(int status, const char *message, size_t *ret_size) MUST_CHECK;

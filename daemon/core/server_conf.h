@@ -24,7 +24,7 @@ const struct conf_key *server_conf_table(void);
 struct server_conf *server_conf_new(struct state *state) MUST_CHECK;
 void server_conf_free(struct server_conf *conf);
 
-/* Reads both databases; after that, again whenever another member has written. */
+/* Reads the local database. Cluster-wide keys are read when they are asked for. */
 int server_conf_load(struct state *state, struct error **err);
 
 /* A value, its default, or "". Owned by the caller. 'key' must be a row of the table. */
@@ -46,9 +46,16 @@ int server_conf_replace(struct request *req, struct json_object *values, bool is
 int server_conf_set(struct state *state, const char *key, const char *value, struct error **err);
 
 /*
- * Called after a change of any key, once per change and without a lock; on this member, whichever
- * member it came from. Registered during startup only.
+ * Carries out a change of 'key' to 'value' ("" when unset), before it is stored: when it fails the
+ * client is told and nothing is stored. Called without a lock, on this member, also for a change
+ * that came from another one (then it is stored already and a failure is logged).
  */
-typedef void server_conf_changed(struct state *state, const char *key, const char *value,
-                                 void *arg);
-void server_conf_on_change(struct state *state, server_conf_changed *fn, void *arg);
+typedef int server_conf_apply(struct state *state, const char *key, const char *value, void *arg,
+                              struct error **err);
+
+/* During startup only. 'prefix' selects the keys: "core.https_" or a whole one. */
+void server_conf_on_change(struct state *state, const char *prefix, server_conf_apply *fn,
+                           void *arg);
+
+/* Another member changed 'keys' (an object of strings): carries them out here. */
+void server_conf_take_over(struct state *state, struct json_object *keys);

@@ -18,6 +18,7 @@
 
 struct cluster;
 struct db;
+struct db_cache;
 struct db_local;
 struct dirs;
 struct event_hub;
@@ -39,9 +40,11 @@ struct state {
 	struct loop *loop;       /* The one loop thread: timers, listeners, websockets. */
 	struct worker *requests; /* Request handlers; they may block, not for long. */
 	struct worker *jobs;     /* Operations; they may block for hours. */
+	struct worker *forwards; /* Requests on their way to another member, long polls too. */
 
 	struct db_local *local; /* local.db: this member's own file. */
 	struct db *db;          /* The cluster's database. */
+	struct db_cache *cache; /* Its rows in memory; what lists are made of. */
 	struct cluster *cluster;
 
 	struct http_server *http;
@@ -58,6 +61,12 @@ struct state {
 	struct member_service *members;     /* daemon/member */
 	const struct host_ops *host;        /* daemon/driver_host: what drivers may ask. */
 	void *host_arg;
+
+	/*
+	 * Set by daemon/instance during startup, may be NULL: carries a changed profile out on the
+	 * running instances of this member. Called on each member after the change is stored.
+	 */
+	void (*profile_changed)(struct state *state, const char *project, const char *name);
 
 	uint64_t started_at;          /* Nanoseconds of the monotonic clock. */
 	atomic_bool is_ready;         /* Every step of startup is done. */

@@ -1,0 +1,82 @@
+#include "daemon/api/route.h"
+
+#include <string.h>
+
+/* Walks pattern and path together; '*ret_rank' grows with each literal part, the first ones most. */
+static bool match(const char *pattern, const char *path, unsigned int *ret_rank)
+{
+	unsigned int rank = 0;
+
+	for (;;) {
+		size_t want = strcspn(pattern, "/");
+		size_t have = strcspn(path, "/");
+		bool is_part = want > 0 && pattern[0] == '{';
+
+		if (is_part ? have == 0 : (want != have || strncmp(pattern, path, want) != 0))
+			return false;
+
+		rank = rank << 1 | !is_part;
+		pattern += want;
+		path += have;
+		if (*pattern == '\0' || *path == '\0') {
+			*ret_rank = rank;
+			return *pattern == *path;
+		}
+
+		pattern++;
+		path++;
+	}
+}
+
+bool route_matches(const char *pattern, const char *path)
+{
+	unsigned int rank;
+
+	return match(pattern, path, &rank);
+}
+
+static bool method_matches(const struct route *route, const char *method)
+{
+	return strcmp(route->method, method) == 0;
+}
+
+const struct route *route_find(const char *method, const char *path, bool *ret_has_path)
+{
+	const struct route *best = NULL;
+	const struct route *get = NULL;
+	unsigned int best_rank = 0;
+	bool is_head = strcmp(method, "HEAD") == 0;
+
+	*ret_has_path = false;
+
+	/*
+	 * "/1.0/images/aliases" fits "/1.0/images/{fingerprint}" as well. The pattern with a
+	 * literal where the other has a part is meant, even if only the other has the method.
+	 */
+	for (const struct route_table *const *t = route_tables; *t; t++) {
+		for (size_t i = 0; i < (*t)->n_routes; i++) {
+			const struct route *r = &(*t)->routes[i];
+			unsigned int rank;
+
+			if (!match(r->path, path, &rank))
+				continue;
+
+			if (*ret_has_path && rank < best_rank)
+				continue;
+
+			if (rank > best_rank) {
+				best = NULL;
+				get = NULL;
+				best_rank = rank;
+			}
+			*ret_has_path = true;
+
+			if (method_matches(r, method))
+				best = r;
+			if (is_head && method_matches(r, "GET"))
+				get = r;
+		}
+	}
+
+	return best ? best : get;
+}

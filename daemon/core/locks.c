@@ -1,0 +1,2 @@
+#include "daemon/core/locks.h"
+
