@@ -23,8 +23,9 @@ struct smap {
 };
 
 /* "SMAP_FOREACH(e, m)": 'e' is declared here; by rising key. The map must not change meanwhile. */
-#define SMAP_FOREACH(e, m) \
-	for (const struct smap_entry *e = (m)->entries; e < (m)->entries + (m)->n_entries; e++)
+#define SMAP_FOREACH(e, m)                                                                     \
+	for (const struct smap_entry *e = (m)->entries, *e##_end = e ? e + (m)->n_entries : e; \
+	     e != e##_end; e++)
 
 /* The value of 'key', borrowed until the map changes, or NULL. */
 const char *smap_get(const struct smap *m, const char *key);
