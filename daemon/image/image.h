@@ -14,7 +14,7 @@
 #include "lib/base/error.h"
 
 struct db_image;
-struct map;
+struct smap;
 struct operation;
 struct request;
 struct state;
@@ -48,7 +48,7 @@ int image_delete_here(struct state *state, const char *fingerprint, struct error
 struct image_change {
 	const bool *is_public;
 	const bool *auto_update;
-	const struct map *properties;
+	const struct smap *properties;
 	const int64_t *expires_at;
 	const char *const *profiles; /* Ends with NULL. */
 	bool merge;

@@ -13,7 +13,7 @@
 
 #include "lib/base/error.h"
 
-struct map;
+struct smap;
 
 enum image_metadata_when {
 	IMAGE_TEMPLATE_CREATE = 1 << 0,
@@ -27,7 +27,7 @@ struct image_template {
 	uint32_t when;    /* enum image_metadata_when bits. */
 	bool create_only; /* Not if the file exists. */
 	char *source;     /* Name of the file in templates/: one component. */
-	struct map *properties;
+	struct smap *properties;
 	int32_t uid, gid; /* -1: what the file has, else 0. */
 	int32_t mode;     /* -1: what the file has, else 0644. */
 };
@@ -36,7 +36,7 @@ struct image_metadata {
 	char *architecture;
 	int64_t creation_date; /* Seconds since 1970. */
 	int64_t expiry_date;   /* 0 for never. */
-	struct map *properties;
+	struct smap *properties;
 	struct image_template *templates;
 	size_t n_templates;
 };

@@ -7,14 +7,14 @@
 #include "lib/base/error.h"
 #include "lib/linux/idmap.h"
 
-struct map;
+struct smap;
 
 struct image_template_context {
 	const char *instance_name;
 	const char *instance_type; /* "container" */
 	const char *architecture;
 	bool is_privileged, is_ephemeral;
-	const struct map *config;     /* Expanded; config_get("user.x", "default") reads it. */
+	const struct smap *config;    /* Expanded; config_get("user.x", "default") reads it. */
 	const struct idmap *disk_map; /* Shifts what is written; NULL or empty for none. */
 };
 

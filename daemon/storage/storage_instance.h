@@ -19,7 +19,7 @@
 #include "lib/base/error.h"
 #include "lib/linux/idmap.h"
 
-struct map;
+struct smap;
 struct operation;
 struct state;
 

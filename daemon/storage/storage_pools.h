@@ -15,7 +15,7 @@
 #include "lib/base/error.h"
 
 struct db_storage_pool;
-struct map;
+struct smap;
 struct operation;
 struct request;
 struct state;
@@ -23,8 +23,8 @@ struct state;
 struct storage_pools_new {
 	const char *name;
 	const char *driver;
-	const char *description;  /* NULL is "". */
-	const struct map *config; /* NULL is empty. */
+	const char *description;   /* NULL is "". */
+	const struct smap *config; /* NULL is empty. */
 };
 
 /*
@@ -47,7 +47,7 @@ int storage_pools_create_here(struct state *state, struct operation *operation, 
                               struct error **err);
 
 /* For a member that joins: 'config' holds its own keys; the pool's row and driver exist. */
-int storage_pools_join(struct state *state, const char *name, const struct map *config,
+int storage_pools_join(struct state *state, const char *name, const struct smap *config,
                        struct error **err);
 
 /*
@@ -56,7 +56,7 @@ int storage_pools_join(struct state *state, const char *name, const struct map *
  */
 struct storage_pools_change {
 	const char *description; /* NULL leaves it. */
-	const struct map *config;
+	const struct smap *config;
 	bool merge;
 	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
 };

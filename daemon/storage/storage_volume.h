@@ -14,7 +14,7 @@
 #include "drivers/storage/storage_driver.h"
 #include "lib/base/error.h"
 
-struct map;
+struct smap;
 struct operation;
 struct request;
 struct state;
@@ -29,7 +29,7 @@ struct storage_volume_new {
 	struct storage_volume_id id;
 	const char *description; /* NULL is "". */
 	enum storage_content content;
-	const struct map *config; /* NULL is empty. */
+	const struct smap *config; /* NULL is empty. */
 
 	/* A copy, if 'source.name' is set; "vol/snap" copies a snapshot. On this member. */
 	struct storage_volume_id source;
@@ -51,7 +51,7 @@ int storage_volume_import_tar(struct state *state, struct operation *operation,
 
 struct storage_volume_change {
 	const char *description;   /* NULL leaves it. */
-	const struct map *config;  /* NULL leaves it. */
+	const struct smap *config; /* NULL leaves it. */
 	bool merge;                /* PATCH. */
 	const char *restore;       /* Name of a snapshot to go back to, or NULL. */
 	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */

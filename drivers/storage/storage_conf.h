@@ -13,7 +13,7 @@
 #include "drivers/storage/storage_layout.h"
 #include "lib/base/error.h"
 
-struct map;
+struct smap;
 struct storage_driver;
 
 /*
@@ -21,7 +21,7 @@ struct storage_driver;
  * All failures are 400s.
  */
 int storage_conf_check_pool(const struct storage_driver *driver, const char *pool,
-                            const struct map *config, struct error **err);
+                            const struct smap *config, struct error **err);
 
 /*
  * Checks the keys of a volume: 'Invalid option for volume "v" option "bogus"'. Keys that are for
@@ -29,7 +29,7 @@ int storage_conf_check_pool(const struct storage_driver *driver, const char *poo
  */
 int storage_conf_check_volume(const struct storage_driver *driver, enum storage_kind kind,
                               enum storage_content content, const char *volume,
-                              const struct map *config, struct error **err);
+                              const struct smap *config, struct error **err);
 
 /* Whether 'key' of a pool has a value per member ("source", "size", "source.wipe", ...). */
 bool storage_conf_is_member_key(const struct storage_driver *driver, const char *key);
@@ -39,11 +39,11 @@ bool storage_conf_is_member_key(const struct storage_driver *driver, const char 
  * and may have it.
  */
 void storage_conf_fill_volume(const struct storage_driver *driver, enum storage_kind kind,
-                              enum storage_content content, const struct map *pool_config,
-                              struct map *config);
+                              enum storage_content content, const struct smap *pool_config,
+                              struct smap *config);
 
 /*
  * The size in 'config' ("size", else the pool's "volume.size"), in bytes; 0 for none. Values were
  * checked before.
  */
-uint64_t storage_conf_size(const struct map *config, const struct map *pool_config);
+uint64_t storage_conf_size(const struct smap *config, const struct smap *pool_config);

@@ -24,7 +24,7 @@
 
 struct conf_key;
 struct host;
-struct map;
+struct smap;
 struct op;
 
 enum storage_cap {
@@ -46,7 +46,7 @@ struct storage_pool {
 	 * Global and this member's keys in one map, defaults not included. pool_create may add and
 	 * change keys ("source", "size", "volatile.initial_source"); the caller stores them.
 	 */
-	struct map *config;
+	struct smap *config;
 
 	bool can_idmap;  /* Set by storage_pool_mount: mounts with an id map work here. */
 	bool has_quotas; /* Set by storage_pool_mount: sizes are enforced. */
@@ -134,7 +134,7 @@ struct storage_driver {
 	int (*pool_unmount)(struct storage_pool *pool, struct error **err);
 
 	/* Applies changed keys; 'old' holds the values before. NULL: nothing to apply. */
-	int (*pool_update)(struct storage_pool *pool, const struct map *old, struct error **err);
+	int (*pool_update)(struct storage_pool *pool, const struct smap *old, struct error **err);
 
 	/* NULL: statvfs of the path. */
 	int (*pool_space)(struct storage_pool *pool, struct storage_space *ret_space,
@@ -210,7 +210,7 @@ int storage_driver_pool_create(struct storage_pool *pool, struct op *op, struct 
 int storage_driver_pool_delete(struct storage_pool *pool, struct op *op, struct error **err);
 int storage_driver_pool_mount(struct storage_pool *pool, struct error **err);
 int storage_driver_pool_unmount(struct storage_pool *pool, struct error **err);
-int storage_driver_pool_update(struct storage_pool *pool, const struct map *old,
+int storage_driver_pool_update(struct storage_pool *pool, const struct smap *old,
                                struct error **err);
 int storage_driver_pool_space(struct storage_pool *pool, struct storage_space *ret_space,
                               struct error **err);

@@ -3,9 +3,9 @@
  * mounted with one.
  *
  * Owners, groups, the ids in POSIX ACLs and the root id in file capabilities change; mode bits that
- * chown(2) clears are put back. Links are changed, never followed; the walk stays on one
- * filesystem unless the entry is a directory of the same btrfs. Ids that the map does not have are
- * left as they are. The tree must not be in use.
+ * chown(2) clears are put back. Links are changed, never followed; the walk stays on one device and
+ * changes a file with several names once. Ids that the map does not have are left as they are. The
+ * tree must not be in use; half a job cannot be told from a whole one later.
  */
 #pragma once
 
