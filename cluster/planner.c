@@ -130,11 +130,9 @@ static enum planner_mode evacuation_mode(const struct making *making,
 
 	if (mode < 0 && instance->evacuate && strcmp(instance->evacuate, "auto") != 0)
 		mode = planner_mode_parse(instance->evacuate);
-	if (mode == PLANNER_STOP)
-		return PLANNER_STOP;
 
-	/* Devices that are bound to this host: the request's mode cannot change that. */
-	if (instance->stuck)
+	/* Devices that are bound to this host decide unless somebody said what to do. */
+	if (mode == PLANNER_STOP || (mode < 0 && instance->stuck))
 		return PLANNER_STOP;
 	if (!instance->is_running)
 		return PLANNER_MIGRATE;
