@@ -41,8 +41,6 @@ int cancel_fd(struct cancel *c);
  */
 uint64_t cancel_on(struct cancel *c, void (*fn)(void *arg), void *arg);
 
-/*
- * Forgets a callback. When it returns, the callback neither runs nor will. Must not be called from
- * that callback.
- */
+/* Forgets a callback. When it returns, the callback neither runs (unless it is the caller) nor
+ * will. */
 void cancel_off(struct cancel *c, uint64_t id);

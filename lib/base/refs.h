@@ -28,6 +28,19 @@ static inline void refs_get(struct refs *r)
 	(void)before;
 }
 
+/* For who holds no reference but knows that the struct is still there: false if nobody has one. */
+static inline bool refs_get_if_used(struct refs *r)
+{
+	unsigned count = atomic_load_explicit(&r->count, memory_order_relaxed);
+
+	do {
+		if (count == 0)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&r->count, &count, count + 1, memory_order_acq_rel, memory_order_relaxed));
+	return true;
+}
+
 static inline bool refs_put(struct refs *r)
 {
 	unsigned before = atomic_fetch_sub_explicit(&r->count, 1, memory_order_acq_rel);

@@ -73,7 +73,7 @@ static inline void cond_broadcast(struct cond *c)
 }
 
 /*
- * Starts a thread with all signals blocked and THREAD_STACK_SIZE of stack ('stack_size' of 0) that
+ * Starts a thread with signals blocked and THREAD_STACK_SIZE of stack ('stack_size' of 0) that
  * the caller joins. 'name' is cut to 15 characters.
  */
 int thread_start(pthread_t *ret, const char *name, size_t stack_size, void *(*fn)(void *arg),

@@ -1,5 +1,5 @@
 /*
- * Whole directory trees, without ever following a link.
+ * Whole directory trees, without ever following a link (tree_copy.h copies them).
  *
  * All of it works through directory fds, so that somebody who moves things around meanwhile can
  * neither lead it out of the tree nor make it crash. Filesystem borders are not crossed by
@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "lib/base/cancel.h"
 #include "lib/base/macro.h"
 
 /* An entry that tree_walk() is at; all of it is borrowed for the call. */
@@ -36,22 +35,9 @@ enum tree_remove_flag {
 	TREE_CROSS_MOUNTS = 1 << 1, /* Also enter other filesystems. */
 };
 
-/* Removes a file or a tree; one that is not there is fine. -EXDEV at a mount. */
+/* Removes a file or a tree; one that is not there is fine. -EXDEV at a mount below it. */
 int tree_remove(const char *path, unsigned flags);
 int tree_remove_at(int dir, const char *name, unsigned flags);
-
-struct tree_copy_options {
-	struct cancel *cancel;                       /* Or NULL. */
-	void (*progress)(uint64_t bytes, void *arg); /* Total so far; or NULL. */
-	void *arg;
-	bool keep_owner; /* Owners, ACLs and all xattrs too; needs root. */
-};
-
-/*
- * Copies what is in 'from' into the directory 'to', which is there: modes, times, links, hard
- * links, devices, holes and user xattrs; extents are shared where the filesystem can.
- */
-int tree_copy(int from, int to, const struct tree_copy_options *options);
 
 /* Bytes that the files of a tree occupy on disk, hard links counted once. */
 int tree_usage(int dir, uint64_t *ret_bytes);

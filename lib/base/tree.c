@@ -1,0 +1,308 @@
+#include "lib/base/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/map.h"
+#include "lib/base/path.h"
+#include "lib/base/scoped.h"
+#include "lib/base/strbuf.h"
+#include "lib/base/strv.h"
+
+/* Levels that walking goes down; each holds an fd and some stack. */
+#define MAX_DEPTH 1000
+
+/* Levels that removing goes down before it moves what is deeper to the top. */
+#define REMOVE_DEPTH 64
+
+static int open_dir(int dir, const char *name, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+		.resolve = resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static void close_stream(DIR **stream)
+{
+	if (*stream)
+		closedir(*stream);
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+struct removal {
+	int top; /* The directory that too deep ones are moved to. */
+	unsigned n_moved;
+	uint64_t resolve;
+};
+
+static int remove_entry(struct removal *rm, int dir, const char *name, int type, int depth);
+
+/* Empties the directory and closes the fd. */
+static int remove_content_take(struct removal *rm, int fd, int depth)
+{
+	scoped(close_stream) DIR *stream = fdopendir(fd);
+	bool has_moved;
+
+	if (!stream) {
+		close(fd);
+		return -ENOMEM;
+	}
+
+	/* What was moved to the top may have come behind the position of reading. */
+	do {
+		unsigned n_moved_before = rm->n_moved;
+		const struct dirent *entry;
+
+		rewinddir(stream);
+		errno = 0;
+		while ((entry = readdir(stream))) {
+			if (is_dot(entry->d_name))
+				continue;
+
+			int r = remove_entry(rm, fd, entry->d_name, entry->d_type, depth);
+			if (r < 0)
+				return r;
+			errno = 0;
+		}
+		if (errno)
+			return -errno;
+		has_moved = depth == 0 && rm->n_moved != n_moved_before;
+	} while (has_moved);
+	return 0;
+}
+
+static int remove_dir(struct removal *rm, int dir, const char *name, int depth)
+{
+	if (depth > REMOVE_DEPTH) {
+		char moved[64];
+
+		snprintf(moved, sizeof(moved), ".removed-%d-%u", (int)getpid(), rm->n_moved++);
+		return renameat(dir, name, rm->top, moved) < 0 && errno != ENOENT ? -errno : 0;
+	}
+
+	int fd = open_dir(dir, name, rm->resolve);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+
+	int r = remove_content_take(rm, fd, depth);
+	if (r < 0)
+		return r;
+
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_entry(struct removal *rm, int dir, const char *name, int type, int depth)
+{
+	if (type != DT_DIR) {
+		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EISDIR)
+			return -errno;
+	}
+	return remove_dir(rm, dir, name, depth + 1);
+}
+
+static int remove_tree(int dir, const char *name, unsigned flags)
+{
+	struct removal rm = { .resolve = flags & TREE_CROSS_MOUNTS ? 0 : RESOLVE_NO_XDEV };
+
+	/* Where the walk begins may itself be a mount. */
+	int fd = open_dir(dir, name, 0);
+	if (fd < 0)
+		return fd;
+
+	rm.top = fd;
+	int r = remove_content_take(&rm, fd, 0);
+	if (r < 0 || flags & TREE_KEEP_ROOT)
+		return r;
+
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int tree_remove_at(int dir, const char *name, unsigned flags)
+{
+	/* Only the last part must not be a link; the caller vouches for the way there. */
+	const char *base;
+	scoped_fd int parent = -EBADF;
+	scoped_free char *clean = path_clean(name);
+	scoped_free char *before = path_dir(clean);
+
+	base = path_base(clean);
+	if (!path_is_name(base))
+		return -EINVAL;
+
+	parent = openat(dir, before, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return errno == ENOENT ? 0 : -errno;
+
+	int r = remove_tree(parent, base, flags);
+	if (r == -ENOENT)
+		return 0;
+	if ((r == -ENOTDIR || r == -ELOOP) && !(flags & TREE_KEEP_ROOT))
+		return unlinkat(parent, base, 0) < 0 && errno != ENOENT ? -errno : 0;
+
+	return r;
+}
+
+int tree_remove(const char *path, unsigned flags)
+{
+	return tree_remove_at(AT_FDCWD, path, flags);
+}
+
+/* The names in the directory that 'fd' (which stays open) refers to, sorted. */
+static int list_dir(int fd, char ***ret_names)
+{
+	scoped(strv_freep) char **names = NULL;
+	const struct dirent *entry;
+	size_t n = 0, capacity = 0;
+
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copy < 0)
+		return -errno;
+
+	scoped(close_stream) DIR *stream = fdopendir(copy);
+	if (!stream) {
+		close(copy);
+		return -ENOMEM;
+	}
+
+	errno = 0;
+	while ((entry = readdir(stream))) {
+		if (is_dot(entry->d_name))
+			continue;
+		if (n + 1 >= capacity) {
+			capacity = capacity ? capacity * 2 : 16;
+			names = xreallocarray(names, capacity, sizeof(*names));
+		}
+		names[n++] = xstrdup(entry->d_name);
+		names[n] = NULL;
+	}
+	if (errno)
+		return -errno;
+
+	strv_sort(names);
+	*ret_names = TAKE_PTR(names);
+	return 0;
+}
+
+struct walk {
+	tree_visit *visit;
+	void *arg;
+	struct strbuf path;
+};
+
+static int walk_entry(struct walk *w, int dir, const char *name, int depth);
+
+static int walk_content(struct walk *w, int fd, int depth)
+{
+	scoped(strv_freep) char **names = NULL;
+	size_t before = w->path.size;
+
+	if (depth > MAX_DEPTH)
+		return -ENAMETOOLONG;
+
+	int r = list_dir(fd, &names);
+	if (r < 0)
+		return r;
+
+	STRV_FOREACH (name, names) {
+		if (before)
+			strbuf_add_char(&w->path, '/');
+		strbuf_add(&w->path, name);
+		r = walk_entry(w, fd, name, depth);
+		strbuf_truncate(&w->path, before);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int walk_entry(struct walk *w, int dir, const char *name, int depth)
+{
+	struct stat st;
+
+	/* Gone since the directory was read. */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+
+	struct tree_entry entry = { dir, name, strbuf_text(&w->path), &st };
+	int r = w->visit(&entry, w->arg);
+	if (r < 0)
+		return r;
+	if (r == TREE_SKIP || !S_ISDIR(st.st_mode))
+		return 0;
+
+	scoped_fd int fd = open_dir(dir, name, 0);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return 0;
+	if (fd < 0)
+		return fd;
+
+	return walk_content(w, fd, depth + 1);
+}
+
+int tree_walk(int dir, tree_visit *visit, void *arg)
+{
+	struct walk w = { .visit = visit, .arg = arg };
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return -errno;
+
+	struct tree_entry root = { dir, "", "", &st };
+	int r = visit(&root, arg);
+	if (r == 0)
+		r = walk_content(&w, dir, 0);
+
+	strbuf_done(&w.path);
+	return r < 0 ? r : 0;
+}
+
+struct usage {
+	uint64_t bytes;
+	struct map *links; /* Inodes with several names that were counted. */
+};
+
+static int add_usage(const struct tree_entry *entry, void *arg)
+{
+	struct usage *u = arg;
+
+	if (entry->st->st_nlink > 1 && !S_ISDIR(entry->st->st_mode)) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)entry->st->st_dev,
+		         (unsigned long long)entry->st->st_ino);
+		if (!map_add(u->links, key, u))
+			return 0;
+	}
+	u->bytes += (uint64_t)entry->st->st_blocks * 512;
+	return 0;
+}
+
+int tree_usage(int dir, uint64_t *ret_bytes)
+{
+	scoped(map_freep) struct map *links = map_new(NULL);
+	struct usage u = { .links = links };
+	int r = tree_walk(dir, add_usage, &u);
+
+	if (r == 0)
+		*ret_bytes = u.bytes;
+	return r;
+}
