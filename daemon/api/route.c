@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* Walks pattern and path together; '*ret_rank' grows with each literal part, the first ones most. */
+/* Walks pattern and path together; '*ret_rank' grows with each literal part, the first ones most.
+ */
 static bool match(const char *pattern, const char *path, unsigned int *ret_rank)
 {
 	unsigned int rank = 0;

@@ -4,7 +4,7 @@
  * A mutex guards a struct for microseconds; a named lock guards an instance, a volume, an image
  * for as long as an operation works on it. They are of this member only: what excludes other
  * members is in the database. Whoever takes several takes them in the order of enum lock_kind, and
- * within a kind in the order of the names; that is checked, per thread, by an assertion.
+ * within a kind in the order of the names.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct locks;
 
 /* In the order in which one thread may take them. */
 enum lock_kind {
+	LOCK_CONFIG,  /* The server's configuration, on this member. */
 	LOCK_CLUSTER, /* Membership: join, leave, evacuate. */
 	LOCK_PROJECT,
 	LOCK_INSTANCE, /* "project/name" */

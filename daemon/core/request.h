@@ -46,6 +46,9 @@ int request_init(struct request *req, struct state *state, struct http_exchange 
                  const struct route *route, const char *pattern, struct error **err);
 void request_done(struct request *req);
 
+/* Just before the answer: lets go of the exchange, which the answer may free. */
+void request_let_go(struct request *req);
+
 /* The decoded part of the path that the route calls {name}; asserts that there is one. */
 const char *request_param(const struct request *req, const char *name);
 

@@ -3,8 +3,8 @@
  *
  * A handler calls exactly one of these and returns 0, or returns a negative errno with '*err' set
  * and none of them called. Either becomes LXD's envelope of exactly seven fields. The answer goes
- * out at once, so it is the last thing that a handler does.
- * Arguments that end in _take are owned by the response from then on.
+ * out at once, so it is the last thing that a handler does: what it borrowed from the request may
+ * be gone afterwards. Arguments that end in _take are owned by the response from then on.
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 struct http_exchange;
 struct json_object;
 struct operation;
+struct request;
 struct state;
 struct stream;
 
@@ -24,7 +25,8 @@ struct stream;
 struct response {
 	struct http_exchange *exchange;
 	struct state *state;
-	bool is_sent; /* Something was answered or will be. */
+	struct request *request; /* NULL once it is answered. */
+	bool is_sent;            /* Something was answered or will be. */
 };
 
 /* 200 with 'metadata'; NULL is null. */

@@ -31,6 +31,7 @@ struct locks;
 struct loop;
 struct member_service;
 struct operations;
+struct requestor;
 struct server_conf;
 struct storage_service;
 struct worker;
@@ -61,6 +62,10 @@ struct state {
 	struct member_service *members;     /* daemon/member */
 	const struct host_ops *host;        /* daemon/driver_host: what drivers may ask. */
 	void *host_arg;
+
+	/* Set by daemon/auth: whether somebody may do something to an object; see request.h. */
+	int (*authorize)(const struct requestor *requestor, const char *entity,
+	                 const char *entitlement, const char *project, struct error **err);
 
 	/*
 	 * Set by daemon/instance during startup, may be NULL: carries a changed profile out on the

@@ -40,3 +40,8 @@ void warning_raise(struct state *state, enum warning_type type, const char *proj
 
 /* Resolves those of this member with that type, and that entity unless it is NULL. */
 void warning_resolve(struct state *state, enum warning_type type, const char *entity_url);
+
+/* The same for those who know a type by its name only: drivers and the cluster. */
+void warning_raise_named(struct state *state, const char *type, const char *project,
+                         const char *entity_url, const char *message);
+void warning_resolve_named(struct state *state, const char *type, const char *entity_url);
