@@ -29,8 +29,11 @@ int certificate_load(const char *dir, const char *name, struct certificate **ret
 int certificate_store(const char *dir, const char *name, const struct certificate *certificate,
                       struct error **err);
 
-/* 400 unless both are PEM and belong together. */
-int certificate_check(const char *cert, const char *key, struct error **err);
+/* Of PEM text, copied; 400 unless both are sound and belong together. */
+int certificate_new(const char *cert, const char *key, struct certificate **ret_certificate,
+                    struct error **err);
+
+struct certificate *certificate_copy(const struct certificate *from) MUST_CHECK;
 
 /* What listeners present now: the cluster's if clustered, else the server's own; owned copy. */
 struct certificate *certificate_of_listener(struct cluster *cluster) MUST_CHECK;

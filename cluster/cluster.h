@@ -100,3 +100,6 @@ int cluster_members_refresh(struct cluster *cluster, struct error **err);
  * at start and whenever cluster_conf_changed() is called.
  */
 int64_t cluster_setting(struct cluster *cluster, const char *key);
+
+/* The same of a text key; owned. */
+char *cluster_setting_text(struct cluster *cluster, const char *key) MUST_CHECK;

@@ -13,10 +13,13 @@
 #include "lib/base/error.h"
 #include "lib/base/macro.h"
 
+struct cancel;
 struct cluster;
 struct http_client;
 struct json_object;
 struct stream;
+
+#define CONNECT_NO_TIMEOUT (~0U)
 
 struct connect_header {
 	const char *name;
@@ -29,7 +32,7 @@ struct connect_call {
 	struct json_object *body; /* Borrowed, or NULL. */
 	const struct connect_header *headers;
 	size_t n_headers;
-	unsigned timeout_ms; /* 0 means 30 s. */
+	unsigned timeout_ms; /* 0 means 30 s; or CONNECT_NO_TIMEOUT. */
 	/*
 	 * An asynchronous answer is waited for (GET operations/ID/wait) and becomes the operation's
 	 * own error, or success with the operation as metadata.
@@ -59,12 +62,23 @@ int connect_call_leader(struct cluster *cluster, const struct connect_call *call
 
 /*
  * A client for requests of any shape to a member (forwarding, files, streams), with the
- * certificates set; release with http_client_free(). Idle connections go back to the pool.
+ * certificates set; release with http_client_unref(). Idle connections go back to the pool.
  */
 int connect_client(struct cluster *cluster, const char *address, struct http_client **ret_client,
                    struct error **err);
 
-/* An upgraded connection: 'protocol' is "dqlite" or "websocket". */
+/* The same for a server that shows 'server_cert' (PEM): for joiners, which have no cluster yet. */
+struct http_client *connect_pinned(struct cluster *cluster, const char *address,
+                                   const char *server_cert) MUST_CHECK;
+
+/*
+ * A call through a client, once; 'ret_is_reached' says whether there was an answer at all. Returns
+ * the whole envelope; an error envelope becomes the error.
+ */
+int connect_do(struct http_client *client, const struct connect_call *call, bool *ret_is_reached,
+               struct json_object **ret_envelope, struct error **err);
+
+/* An upgraded connection: 'protocol' is "dqlite" or "websocket". 'cancel' may be NULL. */
 int connect_upgrade(struct cluster *cluster, const char *address, const char *path,
-                    const char *protocol, unsigned timeout_ms, struct stream **ret_stream,
-                    struct error **err);
+                    const char *protocol, unsigned timeout_ms, struct cancel *cancel,
+                    struct stream **ret_stream, struct error **err);

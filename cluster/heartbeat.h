@@ -30,5 +30,8 @@ int heartbeat_leader_round(struct cluster *cluster, struct error **err);
 /* Asks for a round soon (a member joined, left, was renamed, looks dead). Does not block. */
 void heartbeat_request(struct cluster *cluster);
 
+/* A connection to the member at 'address' was refused or broke: look at once. Does not block. */
+void heartbeat_suspect(struct cluster *cluster, const char *address);
+
 /* Milliseconds since the leader was last heard; 0 on the leader itself. Does not block. */
 int64_t heartbeat_silence(struct cluster *cluster);

@@ -48,6 +48,12 @@ struct member_list *member_list_ref(struct member_list *list);
 void member_list_unref(struct member_list *list);
 DEFINE_SCOPED(struct member_list *, member_list_unref);
 
+/* A deep copy that may be changed until it is published. */
+struct member_list *member_list_copy(const struct member_list *from) MUST_CHECK;
+
+/* Whether both tell the same but for the times of heartbeats. */
+bool member_list_equals(const struct member_list *a, const struct member_list *b);
+
 /* The member, borrowed from the list, or NULL. */
 const struct member *member_list_by_id(const struct member_list *list, int64_t id);
 const struct member *member_list_by_name(const struct member_list *list, const char *name);

@@ -2,7 +2,8 @@
  * Brings members to the roles that roles.h wants, one change at a time, on the leader.
  *
  * A member is never promoted before a connection to it was made, since the engine waits 50 s for
- * one that is gone. A demotion goes voter -> stand-by -> spare, so that the member learns of it.
+ * one that is gone. A demotion goes voter -> stand-by -> spare, so that the member learns of it: a
+ * node that is a spare hears nothing of raft any more, also not that it is one.
  */
 #pragma once
 
@@ -14,19 +15,33 @@
 struct cluster;
 struct json_object;
 
-/* Leader: changes until nothing is left to change. Concurrent calls wait for each other. */
+/*
+ * Leader: changes until nothing is left to change, then a heartbeat with the outcome. Concurrent
+ * calls wait for each other. 503 on other members. To be called when what it hangs on (evacuated,
+ * failure domain) has changed.
+ */
 int rebalance_leader_run(struct cluster *cluster, struct error **err);
 
-/* Asks the leader's background thread for a run; on other members, the leader. Does not block. */
+/*
+ * Leader: POST /internal/cluster/rebalance {"address"} of a member that started, joined, or changed
+ * something; the body may be NULL.
+ */
+int rebalance_leader_receive(struct cluster *cluster, struct json_object *request,
+                             struct error **err);
+
+/* Asks for a run soon, wherever the leader is. Does not block. */
 void rebalance_request(struct cluster *cluster);
 
 /*
- * Member: POST /internal/cluster/assign {"raft_nodes": [...]}: the leader says what this member is
- * to become; it sends ASSIGN for itself and stores the list.
+ * All members with what roles.h wants to know of them, from the leader's raft and what is known of
+ * their liveness; owned array.
  */
-int rebalance_local_assign(struct cluster *cluster, struct json_object *request,
-                           struct error **err);
-
-/* All members with what roles.h wants to know of them; owned array. */
 int rebalance_state(struct cluster *cluster, struct roles_member **ret_members,
                     size_t *ret_n_members, struct error **err);
+
+/* cluster.max_voters and cluster.max_standby. */
+struct roles_targets rebalance_targets(struct cluster *cluster);
+
+/* Gives a member its role; checks first that it can be reached, and goes by the way above. */
+int rebalance_assign(struct cluster *cluster, const struct roles_change *change,
+                     struct error **err);
