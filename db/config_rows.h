@@ -46,6 +46,10 @@ int db_config_merge_devices(struct db_tx *tx, const char *select_sql, struct db_
 int db_config_merge_names(struct db_tx *tx, const char *select_sql, struct db_args args,
                           const struct db_owners *owners, struct error **err) MUST_CHECK;
 
+/* The config of one owner, with a statement that takes its id and gives owner, key, value. */
+int db_config_read(struct db_tx *tx, const char *select_sql, int64_t owner, struct smap *config,
+                   struct error **err) MUST_CHECK;
+
 /* Makes the stored config of 'owner' what 'wanted' says, given what it is 'now'. NULL: empty. */
 int db_config_replace(struct db_tx *tx, const struct db_config_table *table, int64_t owner,
                       const struct smap *now, const struct smap *wanted, struct error **err)

@@ -86,3 +86,6 @@ int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struc
 int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name,
                  int (*fn)(void *arg, const char *file, const void *data, size_t size), void *arg,
                  struct error **err) MUST_CHECK;
+
+/* Wakes a thread that waits for an answer, from another one: its call fails as unknown. */
+void db_conn_cut(struct db_conn *conn);

@@ -1,0 +1,189 @@
+#include "db/config_rows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/strv.h"
+
+/* Owners and rows are both sorted, so the owner of the next row is never before that of the last.
+ */
+struct merge {
+	const struct db_owners *owners;
+	size_t at;
+};
+
+static void *field_of(struct merge *m, int64_t owner)
+{
+	const struct db_owners *owners = m->owners;
+
+	for (; m->at < owners->n; m->at++) {
+		char *row = (char *)owners->rows + m->at * owners->row_size;
+		int64_t id = *(const int64_t *)(const void *)(row + owners->id_offset);
+
+		if (id == owner)
+			return row + owners->field_offset;
+		if (id > owner)
+			break;
+	}
+
+	return NULL;
+}
+
+static int merge_key(const struct db_row *row, void *arg, struct error **err)
+{
+	struct smap *config = field_of(arg, db_row_int(row, 0));
+
+	(void)err;
+	if (config)
+		smap_set(config, db_row_text(row, 1), db_row_text(row, 2));
+	return 0;
+}
+
+int db_config_merge(struct db_tx *tx, const char *select_sql, struct db_args args,
+                    const struct db_owners *owners, struct error **err)
+{
+	struct merge m = { .owners = owners };
+
+	return owners->n > 0 ? db_each(tx, select_sql, args, merge_key, &m, err) : 0;
+}
+
+static int add_key(const struct db_row *row, void *arg, struct error **err)
+{
+	(void)err;
+	smap_set(arg, db_row_text(row, 1), db_row_text(row, 2));
+	return 0;
+}
+
+int db_config_read(struct db_tx *tx, const char *select_sql, int64_t owner, struct smap *config,
+                   struct error **err)
+{
+	return db_each(tx, select_sql, DB_ARGS(db_int(owner)), add_key, config, err);
+}
+
+static int merge_device(const struct db_row *row, void *arg, struct error **err)
+{
+	struct db_devices *devices = field_of(arg, db_row_int(row, 0));
+
+	(void)err;
+	if (!devices)
+		return 0;
+
+	struct db_device *device = db_device_add(devices, db_row_text(row, 1));
+	const char *key = db_row_text(row, 2);
+	if (*key)
+		smap_set(&device->config, key, db_row_text(row, 3));
+	return 0;
+}
+
+int db_config_merge_devices(struct db_tx *tx, const char *select_sql, struct db_args args,
+                            const struct db_owners *owners, struct error **err)
+{
+	struct merge m = { .owners = owners };
+
+	return owners->n > 0 ? db_each(tx, select_sql, args, merge_device, &m, err) : 0;
+}
+
+static int merge_name(const struct db_row *row, void *arg, struct error **err)
+{
+	char ***names = field_of(arg, db_row_int(row, 0));
+
+	(void)err;
+	if (names)
+		strv_add(names, db_row_text(row, 1));
+	return 0;
+}
+
+int db_config_merge_names(struct db_tx *tx, const char *select_sql, struct db_args args,
+                          const struct db_owners *owners, struct error **err)
+{
+	struct merge m = { .owners = owners };
+
+	return owners->n > 0 ? db_each(tx, select_sql, args, merge_name, &m, err) : 0;
+}
+
+int db_config_replace(struct db_tx *tx, const struct db_config_table *table, int64_t owner,
+                      const struct smap *now, const struct smap *wanted, struct error **err)
+{
+	static const struct smap none;
+
+	now = now ? now : &none;
+	wanted = wanted ? wanted : &none;
+	SMAP_FOREACH (e, now) {
+		if (smap_has(wanted, e->key))
+			continue;
+		int r = db_exec(tx, table->delete_sql, DB_ARGS(db_int(owner), db_text(e->key)),
+		                err);
+		if (r < 0)
+			return r;
+	}
+	SMAP_FOREACH (e, wanted) {
+		const char *old = smap_get(now, e->key);
+
+		if (old && strcmp(old, e->value) == 0)
+			continue;
+		int r = db_exec(tx, table->insert_sql,
+		                DB_ARGS(db_int(owner), db_text(e->key), db_text(e->value)), err);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static int insert_device(struct db_tx *tx, const struct db_device_table *table, int64_t owner,
+                         const struct db_device *device, struct error **err)
+{
+	/* A device without config still needs a row. */
+	if (device->config.n_entries == 0)
+		return db_exec(
+			tx, table->insert_sql,
+			DB_ARGS(db_int(owner), db_text(device->name), db_text(""), db_text("")),
+			err);
+
+	SMAP_FOREACH (e, &device->config) {
+		int r = db_exec(tx, table->insert_sql,
+		                DB_ARGS(db_int(owner), db_text(device->name), db_text(e->key),
+		                        db_text(e->value)),
+		                err);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static bool is_same(const struct db_device *a, const struct db_device *b)
+{
+	return a && b && smap_equals(&a->config, &b->config);
+}
+
+int db_config_replace_devices(struct db_tx *tx, const struct db_device_table *table, int64_t owner,
+                              const struct db_devices *now, const struct db_devices *wanted,
+                              struct error **err)
+{
+	static const struct db_devices none;
+
+	now = now ? now : &none;
+	wanted = wanted ? wanted : &none;
+	for (size_t i = 0; i < now->n; i++) {
+		const struct db_device *device = &now->rows[i];
+
+		if (is_same(device, db_device_find(wanted, device->name)))
+			continue;
+		int r = db_exec(tx, table->delete_sql,
+		                DB_ARGS(db_int(owner), db_text(device->name)), err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < wanted->n; i++) {
+		const struct db_device *device = &wanted->rows[i];
+
+		if (is_same(device, db_device_find(now, device->name)))
+			continue;
+		int r = insert_device(tx, table, owner, device, err);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * A transaction while its callback runs: a connection, a deadline, what failed, what to call after.
+ *
+ * Shared by db.c, which runs transactions, and tx.c, which runs their statements.
+ */
+#pragma once
+
+#include "db/conn.h"
+#include "db/db.h"
+#include "lib/base/array.h"
+
+struct db_tx_hook {
+	void (*fn)(void *arg, bool committed);
+	void *arg;
+};
+
+struct db_tx_hooks {
+	struct db_tx_hook *items;
+	size_t n_items;
+	size_t capacity;
+};
+
+struct db_tx {
+	struct db_conn *conn;
+	int64_t deadline;
+	bool has_begun;
+	bool may_write;
+	bool has_written;
+	enum db_failure failure; /* The first one that makes the attempt worthless. */
+	struct db_tx_hooks hooks;
+};
+
+/* The table that db_write() needs; also in the schema. */
+#define DB_TX_MARKS \
+	"CREATE TABLE IF NOT EXISTS marks (origin TEXT NOT NULL PRIMARY KEY, mark INTEGER NOT NULL)"
+
+/* BEGIN or BEGIN IMMEDIATE. */
+int db_tx_begin(struct db_tx *tx, const char *sql, struct error **err) MUST_CHECK;
+
+/* Runs a statement that is not the callback's: BEGIN and the like. */
+int db_tx_control(struct db_tx *tx, const char *sql, struct error **err) MUST_CHECK;
+
+/* Calls the hooks and forgets them. */
+void db_tx_call_hooks(struct db_tx_hooks *hooks, bool committed);
