@@ -72,9 +72,8 @@ DEFINE_SCOPED(struct instance *, instance_free);
  * and loads it. 404 when it does not exist, 400 "Instance is being moved" while a plan's step has
  * it, unless 'for_move'; 503 when it is not on this member (any more).
  */
-int instance_lock(struct state *state, const char *project, const char *name,
-                  struct cancel *cancel, struct lock **ret_lock, struct instance **ret_inst,
-                  struct error **err);
+int instance_lock(struct state *state, const char *project, const char *name, struct cancel *cancel,
+                  struct lock **ret_lock, struct instance **ret_inst, struct error **err);
 
 /* Loads again what is locked, after its rows changed. */
 int instance_reload(struct instance **inst, struct error **err);
