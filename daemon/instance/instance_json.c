@@ -151,8 +151,8 @@ static struct json_object *disk_json(const struct instance *inst)
 		space = (struct storage_space){ 0 };
 
 	struct json_object *disk = jv_object();
-	jv_set_uint(disk, "usage", space.used);
-	jv_set_uint(disk, "total", space.total);
+	jv_set_uint(disk, "usage", space.used_bytes);
+	jv_set_uint(disk, "total", space.total_bytes);
 	jv_set_take(obj, root->name, disk);
 	return obj;
 }
