@@ -10,6 +10,7 @@
 
 #include "db/db.h"
 #include "db/device_rows.h"
+#include "lib/base/array.h"
 
 enum db_instance_type { DB_INSTANCE_CONTAINER, DB_INSTANCE_VM };
 
@@ -50,6 +51,20 @@ void db_instance_list_done(struct db_instances *rows);
 /* Sorted by project and name. 'filter' may be NULL for all. */
 int db_instance_list(struct db_tx *tx, const struct db_instance_filter *filter,
                      struct db_instances *ret_rows, struct error **err) MUST_CHECK;
+
+/* Those that changed after a revision of the family, by id; for the cache. */
+int db_instance_list_changed(struct db_tx *tx, int64_t revision, struct db_instances *ret_rows,
+                             struct error **err) MUST_CHECK;
+
+struct db_instance_ids {
+	int64_t *items;
+	size_t n_items;
+	size_t capacity;
+};
+
+/* The ids of those that changed or went after a revision, rising; ARRAY_DONE() frees them. */
+int db_instance_list_ids(struct db_tx *tx, int64_t revision, struct db_instance_ids *ret_ids,
+                         struct error **err) MUST_CHECK;
 
 /* Fails with a 404 if 'project' has no instance 'name'. */
 int db_instance_get(struct db_tx *tx, const char *project, const char *name,
