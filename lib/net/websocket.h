@@ -26,14 +26,21 @@ struct websocket_config {
 	enum websocket_role role;
 	size_t message_max; /* Bytes of one message received; 0: 4 MiB. */
 	size_t queue_max;   /* Bytes that may wait to be sent; 0: 8 MiB. */
-	unsigned ping_ms;   /* Pause between pings; 0: 10 s. Two unanswered ones end it. */
+	unsigned ping_ms;   /* Pause between pings; 0: 10 s. */
 	bool no_ping;
+
+	/*
+	 * It ends when so many pings in a row have brought nothing back; 0: never. Clients that do
+	 * not read all the time (exec's) answer none; a dead host is noticed by TCP within a minute
+	 * anyway.
+	 */
+	unsigned max_unanswered;
 
 	/* Each may be NULL. 'data' is valid during the call only, and ends with a NUL for text. */
 	void (*on_message)(struct websocket *ws, enum websocket_type type, const void *data,
 	                   size_t size, void *arg);
 
-	/* The queue is empty again after a send that left something waiting. */
+	/* All that was sent so far has gone to the socket. */
 	void (*on_drained)(struct websocket *ws, void *arg);
 
 	/*
