@@ -301,32 +301,22 @@ static void unmount_root(const struct instance *inst)
 		log_warn("Failed unmounting instance \"%s\": %s", inst->row->row.name, err->msg);
 }
 
-int instance_spec_start(const struct instance *inst, struct operation *op,
+int instance_spec_start(const struct instance *inst, struct operation *op, struct smap *changes,
                         struct instance_spec_built *ret_built, struct error **err)
 {
-	scoped(smap_done) struct smap changes = { 0 };
-
 	*ret_built = (struct instance_spec_built){ 0 };
 	describe(inst, ret_built);
-	int r = choose_idmap(inst, &ret_built->idmap, &changes, err);
+	int r = choose_idmap(inst, &ret_built->idmap, changes, err);
 	if (r == 0)
-		r = mount_root(inst, op, ret_built, &changes, err);
+		r = mount_root(inst, op, ret_built, changes, err);
 	if (r < 0) {
 		instance_spec_done(inst, ret_built);
 		return r;
 	}
 
-	r = start_devices(inst, ret_built, &changes, err);
+	r = start_devices(inst, ret_built, changes, err);
 	if (r < 0) {
 		unmount_root(inst);
-		instance_spec_done(inst, ret_built);
-		return r;
-	}
-	ret_built->has_started = true;
-
-	r = instance_volatile_write(inst, &changes, err);
-	if (r < 0) {
-		instance_spec_stop(inst);
 		instance_spec_done(inst, ret_built);
 	}
 	return r;

@@ -25,8 +25,7 @@ struct instance_spec_built {
 	size_t n_devices;
 	char *run_dir;
 	char *log_dir;
-	bool is_mounted;  /* instance_spec_stop() unmounts. */
-	bool has_started; /* instance_spec_stop() stops the devices. */
+	bool is_mounted; /* instance_spec_done() unmounts. */
 };
 
 /* Describes it; touches nothing. The id map is what the instance had last, or would get. */
@@ -38,11 +37,11 @@ int instance_spec_mount(const struct instance *inst, struct operation *op,
                         struct instance_spec_built *ret_built, struct error **err);
 
 /*
- * Mounts the root disk with the id map and starts all devices. Volatile keys that this fixes
- * ("volatile.idmap.*", "volatile.eth0.hwaddr", ...) are written to the database. Undoes everything
- * when it fails.
+ * Mounts the root disk with the id map and starts all devices. Adds the volatile keys that this
+ * fixes ("volatile.idmap.*", "volatile.eth0.hwaddr", ...) to 'changes', for the caller to write
+ * before the instance starts. Undoes everything when it fails.
  */
-int instance_spec_start(const struct instance *inst, struct operation *op,
+int instance_spec_start(const struct instance *inst, struct operation *op, struct smap *changes,
                         struct instance_spec_built *ret_built, struct error **err);
 
 /* Undoes instance_spec_start() once the instance has stopped, also after the daemon restarted. */
