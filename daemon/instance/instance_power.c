@@ -11,7 +11,7 @@
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_volatile.h"
 #include "daemon/storage/storage_instance.h"
-#include "drivers/host/idmap_json.h"
+#include "drivers/host/op.h"
 #include "drivers/instance/instance_conf.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"

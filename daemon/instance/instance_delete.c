@@ -1,0 +1,90 @@
+#include "daemon/instance/instance_delete.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "daemon/core/dirs.h"
+#include "daemon/core/locks.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/state.h"
+#include "daemon/instance/instance_power.h"
+#include "daemon/instance/instance_spec.h"
+#include "daemon/storage/storage_instance.h"
+#include "drivers/instance/instance_conf.h"
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+
+int instance_delete_check(const struct instance *inst, struct error **err)
+{
+	if (instance_is_running(inst))
+		return error_set(err, 400, "Instance is running");
+	if (instance_conf_is_true(&inst->row->config, "security.protection.delete"))
+		return error_set(err, 400, "Instance is protected from being deleted");
+
+	return 0;
+}
+
+static int delete_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	return db_instance_delete(tx, *(const int64_t *)arg, err);
+}
+
+int instance_delete_locked(const struct instance *inst, struct operation *op, struct error **err)
+{
+	struct storage_instance storage;
+	struct instance_spec_built built;
+	int64_t id = inst->row->row.id;
+	int r = 0;
+
+	/* Without a root disk there is no volume: creation failed half-way or a profile changed. */
+	if (instance_root_disk(&inst->row->devices)) {
+		r = instance_storage(inst, &storage, err);
+		if (r == 0)
+			r = storage_instance_delete(inst->state, op, &storage, err);
+		if (r < 0)
+			return r;
+	}
+
+	r = instance_spec_init(inst, &built, err);
+	if (r == 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		if (inst->engine && inst->driver->forget(inst->engine, &built.spec, &ignored) < 0)
+			log_warn("Failed removing the folders of instance \"%s\": %s",
+			         inst->row->row.name, ignored->msg);
+		instance_spec_done(inst, &built);
+	} else {
+		error_free(*err);
+		*err = NULL;
+	}
+
+	r = db_write(inst->state->db, delete_row, &id, err);
+	if (r < 0)
+		return r;
+
+	instance_event(inst, op, "instance-deleted");
+	return 0;
+}
+
+int instance_delete(struct state *state, const char *project, const char *name, bool is_forced,
+                    struct operation *op, struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+
+	int r = instance_lock(state, project, name, op ? operation_cancel_token(op) : NULL, &lock,
+	                      &inst, err);
+	if (r < 0)
+		return r;
+
+	if (is_forced && instance_is_running(inst)) {
+		r = instance_power_stop(inst, op, 0, true, false, err);
+		if (r < 0)
+			return r;
+	}
+	r = instance_delete_check(inst, err);
+	if (r < 0)
+		return r;
+
+	return instance_delete_locked(inst, op, err);
+}
