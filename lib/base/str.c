@@ -140,9 +140,9 @@ bool str_copy(char *buf, size_t size, const char *s)
 	return s[len] == '\0';
 }
 
-/* Length of the well-formed UTF-8 character at 's' (RFC 3629), or 0. */
-static size_t utf8_len(const unsigned char *s, size_t size)
+size_t str_utf8_len(const char *text, size_t size)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const struct {
 		unsigned char first_min, first_max, second_min, second_max, len;
 	} forms[] = {
@@ -153,7 +153,7 @@ static size_t utf8_len(const unsigned char *s, size_t size)
 		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
 	};
 
-	for (size_t i = 0; i < COUNT_OF(forms); i++) {
+	for (size_t i = 0; size && i < COUNT_OF(forms); i++) {
 		if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
 			continue;
 		if (size < forms[i].len)
@@ -171,14 +171,14 @@ static size_t utf8_len(const unsigned char *s, size_t size)
 
 bool str_is_utf8(const char *s, size_t size)
 {
-	const unsigned char *at = (const unsigned char *)s;
-
 	while (size) {
-		size_t len = *at >= 0x01 && *at <= 0x7F ? 1 : utf8_len(at, size);
+		unsigned char c = (unsigned char)*s;
+		size_t len = c && c < 0x80 ? 1 : str_utf8_len(s, size);
+
 		if (!len)
 			return false;
 
-		at += len;
+		s += len;
 		size -= len;
 	}
 	return true;

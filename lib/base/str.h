@@ -40,6 +40,9 @@ int str_compare_items(const void *a, const void *b);
 /* Copies as much as fits and ends it; returns false if it was cut. */
 bool str_copy(char *buf, size_t size, const char *s) NONNULL;
 
+/* Bytes of the well-formed UTF-8 character at 's' (RFC 3629; no NUL), or 0 if there is none. */
+size_t str_utf8_len(const char *s, size_t size);
+
 /* Whether 'size' bytes are well-formed UTF-8 without a NUL. */
 bool str_is_utf8(const char *s, size_t size);
 

@@ -35,16 +35,37 @@ static inline struct json_object *jv_ref(struct json_object *o)
 	return json_object_get(o);
 }
 
-/* "JV_FOREACH(obj, key, value) {...}": members of an object (or NULL), which must not change. */
-#define JV_FOREACH(obj, key, value)                                                          \
-	for (struct lh_entry *key##_at = jv_first(obj); key##_at; key##_at = key##_at->next) \
-		for (const char *key = lh_entry_k(key##_at); key; key = NULL)                \
-			for (struct json_object *value =                                     \
-			             (struct json_object *)lh_entry_v(key##_at);             \
-			     key; key = NULL)
+/*
+ * "JV_FOREACH (obj, key, value) {...}": the members of an object (or NULL), in their order. The
+ * current one may be removed meanwhile.
+ */
+#define JV_FOREACH(obj, key, value)                                                       \
+	for (struct jv_at key##_at = jv_begin(obj); key##_at.entry; jv_next(&key##_at))   \
+		for (const char *key = lh_entry_k(key##_at.entry); key; key = NULL)       \
+			for (struct json_object *value = lh_entry_v(key##_at.entry); key; \
+			     key##_at.has_run = true, key = NULL)
 
-/* The first entry of an object, or NULL; for JV_FOREACH. */
-struct lh_entry *jv_first(struct json_object *obj);
+/* Where JV_FOREACH is. */
+struct jv_at {
+	struct lh_entry *entry, *next;
+	bool has_run; /* The body came to its end; it does not with "break". */
+};
+
+static inline struct jv_at jv_begin(struct json_object *obj)
+{
+	struct lh_entry *first = json_object_is_type(obj, json_type_object)
+	                                 ? json_object_get_object(obj)->head
+	                                 : NULL;
+
+	return (struct jv_at){ first, first ? first->next : NULL, false };
+}
+
+static inline void jv_next(struct jv_at *at)
+{
+	at->entry = at->has_run ? at->next : NULL;
+	at->next = at->entry ? at->entry->next : NULL;
+	at->has_run = false;
+}
 
 /* Reading what clients send. Each returns 1 if it is there, 0 if not, or a 400. */
 int jv_get_string(struct json_object *obj, const char *key, const char **ret, struct error **err);
