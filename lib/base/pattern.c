@@ -144,18 +144,21 @@ static bool set_add_class(struct set *set, char c)
 	return true;
 }
 
+/* Adds the other case of each letter. */
+static void set_fold(struct set *set)
+{
+	for (unsigned c = 'a'; c <= 'z'; c++) {
+		unsigned upper = c - 'a' + 'A';
+
+		if (set_has(set, (unsigned char)c))
+			set_add(set, upper, upper);
+		else if (set_has(set, (unsigned char)upper))
+			set_add(set, c, c);
+	}
+}
+
 static uint16_t add_set(struct parser *p, struct set set)
 {
-	if (p->pattern->ignore_case) {
-		for (unsigned c = 'a'; c <= 'z'; c++) {
-			unsigned upper = c - 'a' + 'A';
-
-			if (set_has(&set, (unsigned char)c))
-				set_add(&set, upper, upper);
-			else if (set_has(&set, (unsigned char)upper))
-				set_add(&set, c, c);
-		}
-	}
 	if (p->pattern->sets.n_items == MAX_NODES)
 		return fail(p, -E2BIG);
 
@@ -171,6 +174,8 @@ static uint16_t add_byte(struct parser *p, unsigned char c)
 	struct set set = { 0 };
 
 	set_add(&set, c, c);
+	if (p->pattern->ignore_case)
+		set_fold(&set);
 	return add_set(p, set);
 }
 
@@ -278,6 +283,8 @@ static uint16_t parse_set(struct parser *p)
 	}
 	if (*p->at)
 		p->at++;
+	if (p->pattern->ignore_case)
+		set_fold(&set);
 	if (is_inverted)
 		set_invert(&set);
 	return add_set(p, set);

@@ -43,7 +43,7 @@ static inline struct json_object *jv_ref(struct json_object *o)
 	for (struct jv_at key##_at = jv_begin(obj); key##_at.entry; jv_next(&key##_at))   \
 		for (const char *key = lh_entry_k(key##_at.entry); key; key = NULL)       \
 			for (struct json_object *value = lh_entry_v(key##_at.entry); key; \
-			     key##_at.has_run = true, key = NULL)
+			     (void)value, key##_at.has_run = true, key = NULL)
 
 /* Where JV_FOREACH is. */
 struct jv_at {

@@ -53,9 +53,10 @@ static void good_text_is_read_and_written_the_same(void **state)
 		scoped(jv_unrefp) struct json_object *o = parse(cases[i]);
 
 		assert_prints(o, cases[i]);
-		assert_string_equal(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-		                                                              JSON_C_TO_STRING_NOSLASHESCAPE),
-		                    cases[i]);
+		assert_string_equal(
+			json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+		                                                  JSON_C_TO_STRING_NOSLASHESCAPE),
+			cases[i]);
 	}
 }
 
@@ -72,13 +73,45 @@ static void bad_text_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"",        " ",          "nul",      "nulll",    "NaN",        "Infinity", "01",
-		"+1",      "1.",         ".5",       "1e",       "-",          "1e999",    "\"",
-		"\"\\x\"", "\"\\u12\"",  "\"\t\"",   "'a'",      "[1,]",       "[1 2]",    "[",
-		"{",       "{\"a\"}",    "{\"a\":}", "{a:1}",    "{\"a\":1,}", "[]x",      "{} {}",
-		"/**/1",   "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\u0000\"",
-		"\"\xC3\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"",
-		"{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
+		"",
+		" ",
+		"nul",
+		"nulll",
+		"NaN",
+		"Infinity",
+		"01",
+		"+1",
+		"1.",
+		".5",
+		"1e",
+		"-",
+		"1e999",
+		"\"",
+		"\"\\x\"",
+		"\"\\u12\"",
+		"\"\t\"",
+		"'a'",
+		"[1,]",
+		"[1 2]",
+		"[",
+		"{",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{a:1}",
+		"{\"a\":1,}",
+		"[]x",
+		"{} {}",
+		"/**/1",
+		"\"\\ud800\"",
+		"\"\\udc00\"",
+		"\"\\ud800\\u0041\"",
+		"\"\\u0000\"",
+		"\"\xC3\"",
+		"\"\xC0\x80\"",
+		"\"\xED\xA0\x80\"",
+		"\"\xF4\x90\x80\x80\"",
+		"{\"a\":1,\"a\":2}",
+		"{\"a\":1,\"\\u0061\":2}",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -223,12 +256,13 @@ static void bytes_that_are_no_text_are_replaced(void **state)
 static void numbers_become_strings_where_they_must(void **state)
 {
 	(void)state;
-	scoped(jv_unrefp) struct json_object *o =
-		parse("{\"config\":{\"limits.cpu\":2,\"boot.autostart\":true,\"x\":\"y\",\"n\":null}}");
+	scoped(jv_unrefp) struct json_object *o = parse(
+		"{\"config\":{\"limits.cpu\":2,\"boot.autostart\":true,\"x\":\"y\",\"n\":null}}");
 
 	jv_coerce_strings(o, "config");
-	assert_prints(o, "{\"config\":{\"limits.cpu\":\"2\",\"boot.autostart\":\"true\",\"x\":\"y\","
-	                 "\"n\":\"\"}}");
+	assert_prints(o,
+	              "{\"config\":{\"limits.cpu\":\"2\",\"boot.autostart\":\"true\",\"x\":\"y\","
+	              "\"n\":\"\"}}");
 }
 
 static void filters_look_along_dots(void **state)
