@@ -23,3 +23,9 @@ int bootstrap_disable(struct cluster *cluster, struct error **err);
 /* Checks a member's name as LXD does: 400 if empty, with "@" in front, "none", or not a host name.
  */
 int bootstrap_check_name(const char *server_name, struct error **err);
+
+/*
+ * Makes "host:port" of an address that others can dial; 400 if it is none, or a wildcard. Owned by
+ * the caller.
+ */
+int bootstrap_check_address(const char *address, char **ret_address, struct error **err);

@@ -13,12 +13,13 @@
 #include "cluster/gateway.h"
 #include "cluster/heartbeat_private.h"
 #include "cluster/join.h"
+#include "cluster/raft_nodes.h"
 #include "cluster/rebalance.h"
 #include "cluster/rebalance_private.h"
 #include "cluster/trust.h"
+#include "db/conn.h"
 #include "db/db.h"
 #include "db/engine.h"
-#include "db/leader.h"
 #include "db/local.h"
 #include "db/members.h"
 #include "db/schema.h"
@@ -138,8 +139,8 @@ int cluster_leader_address(struct cluster *cluster, char **ret_address, struct e
 	}
 
 	scoped(db_conn_freep) struct db_conn *conn = NULL;
-	return db_leader_connect(gateway_db_ops(cluster->gateway), cluster->gateway, NULL,
-	                         date_deadline(FIND_LEADER_MS), &conn, ret_address, err);
+	return gateway_connect_leader(cluster->gateway, date_deadline(FIND_LEADER_MS), &conn,
+	                              ret_address, err);
 }
 
 int64_t cluster_setting(struct cluster *cluster, const char *key)

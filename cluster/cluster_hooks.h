@@ -37,11 +37,18 @@ struct cluster_hooks {
 	int (*join_inventory)(void *arg, struct json_object **ret_inventory, struct error **err);
 
 	/*
-	 * Joiner: 'pools' and 'networks' are what GET /1.0/storage-pools?recursion=1 (and networks)
-	 * answer on the cluster. Makes what is missing here, with 'config' for member-specific
-	 * keys.
+	 * Leader, accept: what a joiner must have, an object {"storage_pools": [...],
+	 * "networks": [...]} in a form that only join_prepare() reads.
 	 */
-	int (*join_prepare)(void *arg, struct json_object *pools, struct json_object *networks,
+	int (*join_definitions)(void *arg, struct db_tx *tx, struct json_object **ret_definitions,
+	                        struct error **err);
+
+	/*
+	 * Joiner, after it was accepted and before it leaves its own database: makes on this
+	 * machine what 'definitions' ask for, with 'config' for member-specific keys. Its rows are
+	 * written by join_commit().
+	 */
+	int (*join_prepare)(void *arg, struct json_object *definitions,
 	                    const struct cluster_member_config *config, size_t n_config,
 	                    struct error **err);
 

@@ -11,6 +11,7 @@
 #include "db/conn.h"
 #include "db/db.h"
 #include "db/engine.h"
+#include "db/leader.h"
 #include "db/local.h"
 #include "lib/base/alloc.h"
 #include "lib/base/array.h"
@@ -50,6 +51,7 @@ struct gateway {
 	char *dir; /* database/ */
 	char *global, *old;
 	struct db_ops ops;
+	struct db_leader *finder;
 
 	struct engine_node *node GUARDED; /* NULL while it is down. */
 	unsigned n_users GUARDED;         /* Threads that are connecting to it just now. */
@@ -237,6 +239,20 @@ int gateway_connect(struct gateway *g, const char *address, unsigned timeout_ms,
 		                 address, strerror(-fd));
 
 	return db_conn_open(fd, deadline, ret_conn, err);
+}
+
+int gateway_connect_leader(struct gateway *g, int64_t deadline, struct db_conn **ret_conn,
+                           char **ret_address, struct error **err)
+{
+	scoped(error_freep) struct error *cause = NULL;
+	scoped_free char *known = gateway_leader(g);
+
+	if (*known && db_leader_connect_to(g->finder, known, deadline, ret_conn, &cause) >= 0) {
+		*ret_address = TAKE_PTR(known);
+		return 0;
+	}
+
+	return db_leader_connect(g->finder, deadline, ret_conn, ret_address, err);
 }
 
 int gateway_accept_take(struct gateway *g, struct stream *stream, struct error **err)
@@ -436,15 +452,26 @@ static int move_data(struct gateway *g, enum gateway_data data)
 	return r;
 }
 
-int gateway_restart(struct gateway *g, enum gateway_data data, const struct raft_node *nodes,
-                    size_t n_nodes, struct error **err)
+int gateway_restart(struct gateway *g, enum gateway_data data, const struct db_local_raft *identity,
+                    const struct raft_node *nodes, size_t n_nodes, struct error **err)
 {
 	stop_node(g);
 	forget_leader(g);
 
-	int r = move_data(g, data);
+	/* Going back is complete with the directory, going forth with the identity. */
+	int r = data == GATEWAY_RESTORE && identity
+	                ? db_local_set_raft(g->options.local, identity, err)
+	                : 0;
+	if (r < 0)
+		return r;
+	r = move_data(g, data);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed moving \"%s\"", g->global);
+	if (data != GATEWAY_RESTORE && identity) {
+		r = db_local_set_raft(g->options.local, identity, err);
+		if (r < 0)
+			return r;
+	}
 
 	return start_node(g, nodes, n_nodes, err);
 }
@@ -549,7 +576,7 @@ static void *watch_run(void *arg)
 
 			log_warn("The database node sees no leader for a minute: starting it anew");
 			db_conn_free(TAKE_PTR(conn));
-			if (gateway_restart(g, GATEWAY_KEEP, NULL, 0, &err) < 0)
+			if (gateway_restart(g, GATEWAY_KEEP, NULL, NULL, 0, &err) < 0)
 				log_error("%s", err->msg);
 		}
 
@@ -693,6 +720,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
 	g->global = path_join(options->dir, "global", NULL);
 	g->old = path_join(options->dir, "global.old", NULL);
 	g->ops = (struct db_ops){ .dial = ops_dial, .candidates = ops_candidates };
+	g->finder = db_leader_new(&g->ops, g);
 	g->leader = xstrdup("");
 
 	int r = file_make_dirs(g->global, 0700);
@@ -729,6 +757,7 @@ void gateway_free(struct gateway *g)
 		return;
 
 	gateway_stop(g);
+	db_leader_free(g->finder);
 	for (size_t i = 0; i < g->downs.n_items; i++)
 		free(g->downs.items[i].address);
 	ARRAY_DONE(&g->downs);

@@ -25,6 +25,7 @@ struct db_conn;
 struct db_ops;
 struct gateway;
 struct db_local;
+struct db_local_raft;
 struct loop;
 struct stream;
 
@@ -61,10 +62,11 @@ enum gateway_data {
 };
 
 /*
- * Stops the node and starts it again as the local database says now. 'nodes', if any, becomes the
- * membership in its log while it is stopped.
+ * Stops the node and starts it again. While it is stopped, 'identity' (unless NULL) is stored in
+ * the local database, and 'nodes', if any, becomes the membership in its log.
  */
-int gateway_restart(struct gateway *gateway, enum gateway_data data, const struct raft_node *nodes,
+int gateway_restart(struct gateway *gateway, enum gateway_data data,
+                    const struct db_local_raft *identity, const struct raft_node *nodes,
                     size_t n_nodes, struct error **err);
 
 /* Removes global.old: the join is complete. */
@@ -115,3 +117,10 @@ void gateway_nodes(struct gateway *gateway, struct raft_node **ret_nodes, size_t
 /* Connects to the node of a member, this one included, within 'timeout_ms'. */
 int gateway_connect(struct gateway *gateway, const char *address, unsigned timeout_ms,
                     struct db_conn **ret_conn, struct error **err);
+
+/*
+ * Connects to the leader, whoever it is, by 'deadline' (date_deadline()); its address is owned by
+ * the caller. 503 if nobody leads.
+ */
+int gateway_connect_leader(struct gateway *gateway, int64_t deadline, struct db_conn **ret_conn,
+                           char **ret_address, struct error **err);

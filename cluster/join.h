@@ -1,59 +1,40 @@
 /*
- * A new member, both sides.
+ * A new member, the joiner's side; join_leader.h is the other one.
  *
  *	joiner                                   cluster
- *	  GET /1.0 (pinned by the token)    -->
- *	  POST /1.0/certificates {secret}   -->   its server certificate is trusted, type "server"
- *	  hooks join_prepare (pools ...)
- *	  POST /internal/cluster/accept     -->   join_leader_accept(): row, raft id, cluster key
- *	  stops its node, wipes, starts as the new id
- *	  ADD, ASSIGN                       -->   (engine's protocol to the leader)
- *	  one transaction: its rows, pending ends
- *	  POST /internal/cluster/rebalance  -->   heartbeat to all, roles
+ *	  fetches the certificate, compares with the token's fingerprint
+ *	  POST /internal/cluster/accept     -->   join_leader_accept(): token used up, certificate
+ *	                                          trusted, row (pending), raft id, cluster key,
+ *pools hook join_prepare (pools, networks) puts its database aside, starts its node as the new id;
+ *shows the cluster's certificate ADD, ASSIGN                       -->   (engine's protocol to the
+ *leader) one transaction: its rows, pending ends POST /internal/cluster/rebalance  -->   roles,
+ *heartbeat to all
  *
- * Whatever fails before the last transaction is undone on both sides: the joiner is standalone
- * again with its old database and certificate, the cluster forgets the row.
+ * Whatever fails before the transaction is undone on both sides: the joiner is standalone again
+ *with its old database and certificate, the cluster forgets the row.
  */
 #pragma once
 
 #include <stddef.h>
 
 #include "cluster/cluster_hooks.h"
-#include "cluster/join_token.h"
 #include "lib/base/error.h"
 
 struct cluster;
-struct json_object;
 
 struct join_request {
 	const char *server_name;
 	const char *server_address;      /* What this member will be known as: "10.0.0.2:8443". */
-	const char *cluster_address;     /* Without a token: a member's address ... */
-	const char *cluster_certificate; /* ... and the cluster's certificate, PEM. */
-	const char *token;               /* Or a join token. */
+	const char *cluster_address;     /* A member's address, or NULL with a token. */
+	const char *cluster_certificate; /* The cluster's certificate, PEM, or NULL with a token. */
+	const char
+		*token; /* A join token, or NULL if this server's certificate is trusted there. */
 	const struct cluster_member_config *member_config;
 	size_t n_member_config;
 };
 
-/* Joiner: the whole of it. Blocks, on an operation's thread. */
+/* The whole of it. Blocks, on an operation's thread. */
 int join_run(struct cluster *cluster, const struct join_request *request, struct error **err);
 
-/*
- * Leader: makes a token for 'server_name' that is good until 'expires_at' (RFC 3339). Fails with a
- * 400 for the names that bootstrap_check_name() refuses and names that a member has. The daemon
- * keeps 'ret_token->secret' with its operation; release with join_token_done().
- */
-int join_leader_make_token(struct cluster *cluster, const char *server_name, const char *expires_at,
-                           struct join_token *ret_token, struct error **err);
-
-/*
- * Leader: POST /internal/cluster/accept from a trusted server. 'request' is
- * {"name", "address", "schema", "api", "architecture", "inventory"}; the answer is
- * {"id", "role", "raft_nodes": [{"id", "address", "role"}], "cluster_certificate",
- * "cluster_certificate_key"}. On a member that does not lead: 503 and the caller asks the leader.
- */
-int join_leader_accept(struct cluster *cluster, struct json_object *request,
-                       struct json_object **ret_answer, struct error **err);
-
-/* Leader: POST /internal/cluster/undo {"id"}: a joiner failed; its row and raft entry go. */
-int join_leader_undo(struct cluster *cluster, struct json_object *request, struct error **err);
+/* At start: takes a join back that was cut off. */
+int join_local_mend(struct cluster *cluster, struct error **err);

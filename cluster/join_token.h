@@ -2,8 +2,8 @@
  * Join tokens: base64 of {"server_name", "fingerprint", "addresses", "secret", "expires_at"}.
  *
  * The secret proves the joiner to the cluster, the fingerprint proves the cluster to the joiner. A
- * token is good for one join of one name. The cluster keeps it as an operation of class "token",
- * whose rows are the daemon's; this is its text form and the comparison.
+ * token is good for one join of one name. The cluster keeps it as a row (db/tokens.h), which the
+ * API shows as an operation of class "token".
  */
 #pragma once
 
@@ -14,7 +14,10 @@
 #include "lib/base/error.h"
 #include "lib/base/macro.h"
 
+struct json_object;
+
 struct join_token {
+	char *uuid; /* Of its row and operation; NULL in one that was parsed. */
 	char *server_name;
 	char *fingerprint; /* SHA-256 of the cluster's certificate, hexadecimal. */
 	char **addresses;  /* NULL-terminated, of the members. */
@@ -28,8 +31,8 @@ void join_token_done(struct join_token *token);
 int join_token_parse(const char *text, struct join_token *ret_token, struct error **err);
 char *join_token_format(const struct join_token *token) MUST_CHECK;
 
-/* True if the token's time is over at 'now' (Unix milliseconds). */
+/* True if the token's time is over at 'now' (date_now()). */
 bool join_token_is_expired(const struct join_token *token, int64_t now);
 
-/* Constant-time comparison of two secrets. */
-bool join_token_secrets_equal(const char *a, const char *b);
+/* What the operation shows: {"serverName", "secret", "fingerprint", "addresses", "expiresAt"}. */
+struct json_object *join_token_metadata(const struct join_token *token) MUST_CHECK;

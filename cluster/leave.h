@@ -6,27 +6,25 @@
 #include "lib/base/error.h"
 
 struct cluster;
-struct json_object;
 
 /*
- * Leader: DELETE /1.0/cluster/members/NAME. Without force the member must be online and empty; its
- * pools and networks go, and it is reset to a standalone server. With force only the cluster's own
- * rows go, and the machine must not come back. 400 for the only member, 404 for no such name. A
- * leader that is to remove itself hands leadership over and answers 503 with the new leader known,
- * so that the daemon's forwarding sends the request there.
+ * DELETE /1.0/cluster/members/NAME, on any member: a member that does not lead asks the leader, a
+ * leader that is to go gives leadership away first. Without force the member must be online and
+ * empty; its pools and networks go, and it is reset to a standalone server. With force only the
+ * rows of the cluster go, with all that was on the member, and the machine must not come back. 400
+ * for the only member, 404 for no such name.
  */
-int leave_leader_remove(struct cluster *cluster, const char *name, bool is_forced,
-                        struct error **err);
+int leave_remove(struct cluster *cluster, const char *name, bool is_forced, struct error **err);
 
 /*
- * The removed member: PUT /internal/cluster/reset from the leader. Stops the node, empties
- * database/global, forgets the cluster's certificate and members, starts standalone.
+ * The removed member: PUT /internal/cluster/reset from the leader. Empties database/global, forgets
+ * the cluster, starts standalone with a fresh database. Returns when that serves.
  */
 int leave_local_reset(struct cluster *cluster, struct error **err);
 
 /*
- * Leader: POST /1.0/cluster/members/NAME {"server_name"}: 404, 409, 400. The renamed member learns
- * it with the next heartbeat, which is sent at once.
+ * POST /1.0/cluster/members/NAME {"server_name"}, on any member: 404, 409, 400. Members learn it
+ * from the leader's heartbeat, which is sent at once.
  */
-int leave_leader_rename(struct cluster *cluster, const char *name, const char *new_name,
-                        struct error **err);
+int leave_rename(struct cluster *cluster, const char *name, const char *new_name,
+                 struct error **err);

@@ -5,7 +5,6 @@
 
 #include "cluster/gateway.h"
 #include "db/conn.h"
-#include "db/leader.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
 #include "lib/base/str.h"
@@ -70,11 +69,10 @@ static int read_nodes(struct db_conn *conn, int64_t deadline, struct raft_node *
 static int connect_leader(struct gateway *gateway, int64_t deadline, struct db_conn **ret_conn,
                           struct raft_node **ret_nodes, size_t *ret_n_nodes, struct error **err)
 {
-	scoped_free char *hint = gateway_leader(gateway);
+	scoped_free char *address = NULL;
 	scoped(db_conn_freep) struct db_conn *conn = NULL;
 
-	int r = db_leader_connect(gateway_db_ops(gateway), gateway, *hint ? hint : NULL, deadline,
-	                          &conn, NULL, err);
+	int r = gateway_connect_leader(gateway, deadline, &conn, &address, err);
 	if (r < 0)
 		return r;
 	r = read_nodes(conn, deadline, ret_nodes, ret_n_nodes, err);

@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-#include "cluster/gateway.h"
+#include "cluster/raft_nodes.h"
 #include "lib/base/error.h"
 
-/* The addresses of this stopped member's raft_nodes; release with gateway_nodes_free(). */
-int recovery_list(const char *dir, struct gateway_node **ret_nodes, size_t *ret_n_nodes,
+/* The addresses of this stopped member's raft_nodes; release with raft_nodes_free(). */
+int recovery_list(const char *dir, struct raft_node **ret_nodes, size_t *ret_n_nodes,
                   struct error **err);
 
 /*
