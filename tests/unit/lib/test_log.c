@@ -19,6 +19,7 @@ static void lines_hold_level_text_and_context(void **state)
 	scoped_fd int fd = mkstemp(path);
 	scoped_free char *text = NULL;
 
+	assert_true(fd >= 0);
 	assert_int_equal(log_open(path), 0);
 	log_set_level(LOG_LEVEL_INFO);
 	log_debug("not shown");
