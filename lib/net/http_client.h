@@ -63,7 +63,7 @@ struct http_request {
 	bool has_response_fd;
 
 	unsigned timeout_ms;   /* For all of it; 0: none (idle connections are probed by TCP). */
-	struct cancel *cancel; /* Or NULL. Checked at least every 250 ms. */
+	struct cancel *cancel; /* Or NULL. Acts at once. */
 
 	/* Called now and then with the bytes moved so far (sent, received); or NULL. */
 	void (*progress)(uint64_t sent, uint64_t received, uint64_t total, void *arg);
@@ -80,8 +80,8 @@ struct http_response {
 };
 
 /*
- * Fails when there is no answer: 503 (unreachable, broken), 504 (deadline), 499 as -ECANCELED
- * (cancelled), 403 as -EACCES (another certificate). An answer with any status is success.
+ * Fails when there is no answer: 503 (unreachable, broken), 504 with -ETIMEDOUT (deadline), 499
+ * with -ECANCELED (cancelled), 403 (another certificate). An answer with any status is success.
  */
 int http_client_do(struct http_client *client, const struct http_request *req,
                    struct http_response *ret_res, struct error **err);
@@ -89,6 +89,10 @@ void http_response_done(struct http_response *res);
 
 /* Of a name in any case, borrowed, or NULL. */
 const char *http_response_header(const struct http_response *res, const char *name);
+
+/* Turns an answer of 400 and above into an error, with the code and text of its envelope if it is
+ * one. */
+int http_client_error_of(const struct http_response *res, struct error **err);
 
 /*
  * A request in LXD's envelope: sends 'body' (or nothing if NULL, borrowed) as JSON and returns the

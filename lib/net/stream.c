@@ -76,6 +76,16 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
+int stream_take_plain_fd(struct stream *s)
+{
+	if (s->tls || s->surplus)
+		return -EBUSY;
+
+	int fd = s->fd;
+	free(s);
+	return fd;
+}
+
 static ssize_t read_surplus(struct stream *s, void *data, size_t size)
 {
 	size_t left = s->surplus_size - s->surplus_from;

@@ -35,6 +35,9 @@ void stream_unread(struct stream *s, const void *data, size_t size);
 void stream_free(struct stream *s);
 DEFINE_SCOPED(struct stream *, stream_free);
 
+/* The descriptor of a plain stream without surplus, which is freed; else -EBUSY and it stays. */
+int stream_take_plain_fd(struct stream *s);
+
 /* Bytes read, 0 at the end, -EAGAIN when there are none yet, else a negative errno. */
 ssize_t stream_read(struct stream *s, void *data, size_t size);
 
