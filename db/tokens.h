@@ -37,8 +37,7 @@ int db_token_create(struct db_tx *tx, const struct db_token *row, struct error *
 
 /*
  * Finds the token by kind, secret and (unless NULL) name, removes it and returns it: whoever runs
- * this first has it. 404 if there is none, or if it has expired by 'now' (it is removed all the
- * same).
+ * this first has it. 404 if there is none, or if it has expired by 'now'.
  */
 int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
                  int64_t now, struct db_token *ret_row, struct error **err) MUST_CHECK;
