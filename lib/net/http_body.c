@@ -70,7 +70,7 @@ static int take_frame_char(struct http_body *b, char c)
 		b->state = LAST_LF;
 		return c == '\r' ? 0 : -EINVAL;
 	case LAST_LF:
-		b->is_complete = true;
+		b->is_complete = c == '\n';
 		return c == '\n' ? 0 : -EINVAL;
 	case BODY_DATA:
 		break;
