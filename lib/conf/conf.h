@@ -47,7 +47,7 @@ typedef int conf_check(const char *value, struct error **err);
 
 struct conf_key {
 	const char
-		*name; /* A trailing '*' takes any suffix: "user.*"; '*' between dots one part. */
+		*name; /* A '*' at the end takes any suffix ("user.*"), one between dots a part.  */
 	enum conf_type type;
 	uint32_t flags;
 	int64_t min, max;           /* Both 0: no limits. */
@@ -55,7 +55,6 @@ struct conf_key {
 	const char *const *choices; /* For CONF_ENUM and CONF_LIST; ends with NULL. */
 	conf_check *check;          /* Or NULL. */
 	const char *doc;            /* One sentence for docs/config.md and GET /1.0/metadata. */
-	const char *condition;      /* "container", "virtual machine", or NULL: for the listing. */
 };
 
 /* The row for 'name' in a table that ends with a NULL name, or NULL. Exact names go first. */
