@@ -10,6 +10,7 @@
 struct merge {
 	const struct db_owners *owners;
 	size_t at;
+	void (*fn)(void *owner, const struct db_row *row);
 };
 
 static void *field_of(struct merge *m, int64_t owner)
@@ -81,6 +82,26 @@ int db_config_merge_devices(struct db_tx *tx, const char *select_sql, struct db_
 	struct merge m = { .owners = owners };
 
 	return owners->n > 0 ? db_each(tx, select_sql, args, merge_device, &m, err) : 0;
+}
+
+static int merge_any(const struct db_row *row, void *arg, struct error **err)
+{
+	struct merge *m = arg;
+	void *owner = field_of(m, db_row_int(row, 0));
+
+	(void)err;
+	if (owner)
+		m->fn(owner, row);
+	return 0;
+}
+
+int db_config_merge_each(struct db_tx *tx, const char *select_sql, struct db_args args,
+                         const struct db_owners *owners,
+                         void (*fn)(void *owner, const struct db_row *row), struct error **err)
+{
+	struct merge m = { .owners = owners, .fn = fn };
+
+	return owners->n > 0 ? db_each(tx, select_sql, args, merge_any, &m, err) : 0;
 }
 
 static int merge_name(const struct db_row *row, void *arg, struct error **err)

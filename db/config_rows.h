@@ -41,6 +41,12 @@ int db_config_merge(struct db_tx *tx, const char *select_sql, struct db_args arg
 int db_config_merge_devices(struct db_tx *tx, const char *select_sql, struct db_args args,
                             const struct db_owners *owners, struct error **err) MUST_CHECK;
 
+/* Calls 'fn' with the owner and each of its rows, whose first column is the owner's id. */
+int db_config_merge_each(struct db_tx *tx, const char *select_sql, struct db_args args,
+                         const struct db_owners *owners,
+                         void (*fn)(void *owner, const struct db_row *row), struct error **err)
+	MUST_CHECK;
+
 /* For (owner, text) rows: appends to the owners' vectors, in the order of the rows. An owner
  * without any gets a vector of none. */
 int db_config_merge_names(struct db_tx *tx, const char *select_sql, struct db_args args,

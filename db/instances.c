@@ -5,6 +5,7 @@
 
 #include "db/config_rows.h"
 #include "db/row.h"
+#include "lib/base/alloc.h"
 #include "lib/base/strv.h"
 
 #define NOUN "Instance"
@@ -35,9 +36,9 @@ static const struct db_column columns[] = {
 	"  FROM instances"                                      \
 	"  JOIN projects ON projects.id = instances.project_id" \
 	"  JOIN members ON members.id = instances.member_id"
-#define PROFILES_OF                                            \
-	"SELECT instances_profiles.instance_id, profiles.name" \
-	"  FROM instances_profiles"                            \
+#define PROFILES_OF                                                         \
+	"SELECT instances_profiles.instance_id, profiles.name, profiles.id" \
+	"  FROM instances_profiles"                                         \
 	"  JOIN profiles ON profiles.id = instances_profiles.profile_id"
 
 /* What belongs to instances, of all of them, of one, and of those that changed after a revision. */
@@ -94,6 +95,8 @@ void db_instance_done(struct db_instance *row)
 	db_device_list_done(&row->devices);
 	strv_free(row->profiles);
 	row->profiles = NULL;
+	free(row->profile_ids);
+	row->profile_ids = NULL;
 }
 
 void db_instance_list_done(struct db_instances *rows)
@@ -113,6 +116,17 @@ static int by_name(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
+static void add_profile(void *owner, const struct db_row *row)
+{
+	struct db_instance *instance = owner;
+	size_t n = strv_len(instance->profiles);
+
+	instance->profile_ids =
+		xreallocarray(instance->profile_ids, n + 1, sizeof(*instance->profile_ids));
+	instance->profile_ids[n] = db_row_int(row, 2);
+	strv_add(&instance->profiles, db_row_text(row, 1));
+}
+
 static int load_parts(struct db_tx *tx, const struct part_sql *sql, struct db_args args,
                       struct db_instances *list, struct error **err)
 {
@@ -125,8 +139,8 @@ static int load_parts(struct db_tx *tx, const struct part_sql *sql, struct db_ar
 	r = db_config_merge_devices(tx, sql->devices, args, &owners, err);
 	if (r < 0)
 		return r;
-	owners.field_offset = offsetof(struct db_instance, profiles);
-	return db_config_merge_names(tx, sql->profiles, args, &owners, err);
+	owners.field_offset = 0;
+	return db_config_merge_each(tx, sql->profiles, args, &owners, add_profile, err);
 }
 
 int db_instance_list(struct db_tx *tx, const struct db_instance_filter *filter,

@@ -30,6 +30,7 @@ struct db_instance {
 	struct smap config;        /* Its own, without profiles. */
 	struct db_devices devices; /* Its own, without profiles. */
 	char **profiles;           /* Names in the order of their application. */
+	int64_t *profile_ids;      /* As many; read only. */
 };
 
 struct db_instances {

@@ -1,0 +1,360 @@
+/*
+ * One check at a time. A reader needs one that begins after it came: if one is under way, it waits
+ * for the next, together with all others that come meanwhile, and one of them runs it for all.
+ * Checks are numbered; each family remembers the last check that found it fresh.
+ */
+#include "db/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/cache_parts.h"
+#include "db/row.h"
+#include "lib/base/alloc.h"
+#include "lib/base/thread.h"
+
+#define SELECT_REVISIONS "SELECT family, value FROM revisions"
+#define FULL_INSTANCES "instances_full"
+
+/* Beyond this many revisions the notes on changed instances may be gone (trigger instances_delete).
+ */
+enum { MAX_BEHIND = 9000 };
+
+struct db_view {
+	struct refs refs;
+	uint32_t families;
+	struct db_cache_part *parts[DB_N_FAMILIES];
+};
+
+struct db_cache {
+	struct mutex mutex;
+	struct cond checked;
+	struct db *db;
+
+	struct db_cache_part *parts[DB_N_FAMILIES] GUARDED;
+	uint64_t fresh_at[DB_N_FAMILIES] GUARDED; /* The last check that found it fresh. */
+
+	uint64_t started GUARDED; /* Number of the last check that began. */
+	uint64_t finished GUARDED;
+	uint32_t wanted GUARDED;       /* Families for the next check. */
+	struct error *failure GUARDED; /* Of the last check that failed. */
+};
+
+/* A check while it runs. */
+struct check {
+	uint32_t families;
+	struct db_cache_part *parts[DB_N_FAMILIES]; /* As they are, then as they are now; owned. */
+	int64_t revisions[DB_N_FAMILIES];
+	int64_t full_revision;
+};
+
+struct db_cache *db_cache_new(struct db *db)
+{
+	struct db_cache *cache = xcalloc(1, sizeof(*cache));
+
+	mutex_init(&cache->mutex);
+	cond_init(&cache->checked);
+	cache->db = db;
+	return cache;
+}
+
+void db_cache_free(struct db_cache *cache)
+{
+	if (!cache)
+		return;
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		db_cache_part_unref(cache->parts[i]);
+	error_free(cache->failure);
+	mutex_done(&cache->mutex);
+	cond_done(&cache->checked);
+	free(cache);
+}
+
+static int take_revision(const struct db_row *row, void *arg, struct error **err)
+{
+	struct check *check = arg;
+	const char *name = db_row_text(row, 0);
+
+	(void)err;
+	if (strcmp(name, FULL_INSTANCES) == 0)
+		check->full_revision = db_row_int(row, 1);
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		if (strcmp(name, db_cache_part_names[i]) == 0)
+			check->revisions[i] = db_row_int(row, 1);
+	return 0;
+}
+
+static int read_revisions(struct db_tx *tx, void *arg, struct error **err)
+{
+	return db_each(tx, SELECT_REVISIONS, DB_NO_ARGS, take_revision, arg, err);
+}
+
+static bool is_fresh(const struct check *check, size_t family)
+{
+	const struct db_cache_part *part = check->parts[family];
+
+	if (!part || part->revision != check->revisions[family])
+		return false;
+	return family != DB_FAMILY_INSTANCES ||
+	       (part->full_revision == check->full_revision &&
+	        part->expanded_with == check->parts[DB_FAMILY_PROFILES]);
+}
+
+static bool needs(const struct check *check, size_t family)
+{
+	return check->families & (1U << family) && !is_fresh(check, family);
+}
+
+static int load_instances(struct db_tx *tx, struct check *check, struct db_cache_part **ret_part,
+                          struct error **err)
+{
+	struct db_cache_part *old = check->parts[DB_FAMILY_INSTANCES];
+	bool is_full = !old || old->full_revision != check->full_revision ||
+	               check->revisions[DB_FAMILY_INSTANCES] - old->revision > MAX_BEHIND ||
+	               check->revisions[DB_FAMILY_INSTANCES] < old->revision;
+
+	int r = db_cache_instances_load(tx, old, is_full, check->parts[DB_FAMILY_PROFILES],
+	                                ret_part, err);
+	if (r == 0)
+		(*ret_part)->full_revision = check->full_revision;
+	return r;
+}
+
+/* In order of the families, so that instances find new profiles. */
+static int refresh(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct check *check = arg;
+
+	int r = read_revisions(tx, check, err);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++) {
+		struct db_cache_part *part = NULL;
+
+		if (!needs(check, i))
+			continue;
+		r = i == DB_FAMILY_INSTANCES
+		            ? load_instances(tx, check, &part, err)
+		            : db_cache_part_load(tx, (enum db_family)i, &part, err);
+		if (r < 0)
+			return r;
+		part->revision = check->revisions[i];
+		db_cache_part_unref(check->parts[i]);
+		check->parts[i] = part;
+	}
+
+	return 0;
+}
+
+/* One query if nothing changed, else a transaction in which all is of the same moment. */
+static int run_check(struct db *db, struct check *check, struct error **err)
+{
+	int r = db_query(db, read_revisions, check, err);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		if (needs(check, i))
+			return db_read(db, refresh, check, err);
+
+	return 0;
+}
+
+/* Runs the next check for all who wait for it; called and returns with the lock held. */
+static void lead(struct db_cache *cache) REQUIRES(cache->mutex)
+{
+	scoped(error_freep) struct error *err = NULL;
+	struct check check = { .families = cache->wanted };
+	uint64_t number = ++cache->started;
+
+	cache->wanted = 0;
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		check.parts[i] = cache->parts[i] ? db_cache_part_ref(cache->parts[i]) : NULL;
+	mutex_unlock(&cache->mutex);
+
+	int r = run_check(cache->db, &check, &err);
+
+	mutex_lock(&cache->mutex);
+	for (size_t i = 0; i < DB_N_FAMILIES; i++) {
+		struct db_cache_part *old = cache->parts[i];
+
+		/* Also what was read before a failure is good. */
+		cache->parts[i] = check.parts[i];
+		check.parts[i] = old;
+		if (r == 0 && check.families & (1U << i))
+			cache->fresh_at[i] = number;
+	}
+	if (r < 0) {
+		error_free(cache->failure);
+		cache->failure = TAKE_PTR(err);
+	}
+	cache->finished = number;
+	cond_broadcast(&cache->checked);
+	mutex_unlock(&cache->mutex);
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		db_cache_part_unref(check.parts[i]);
+	mutex_lock(&cache->mutex);
+}
+
+static bool are_fresh(struct db_cache *cache, uint32_t families, uint64_t number)
+	REQUIRES(cache->mutex)
+{
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		if (families & (1U << i) && cache->fresh_at[i] < number)
+			return false;
+
+	return true;
+}
+
+static struct db_view *make_view(struct db_cache *cache, uint32_t families) REQUIRES(cache->mutex)
+{
+	struct db_view *view = xcalloc(1, sizeof(*view));
+
+	refs_init(&view->refs);
+	view->families = families;
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		if (families & (1U << i))
+			view->parts[i] = db_cache_part_ref(cache->parts[i]);
+	return view;
+}
+
+static uint32_t with_needs(uint32_t families)
+{
+	return families & DB_INSTANCES ? families | DB_PROFILES : families;
+}
+
+int db_cache_view(struct db_cache *cache, uint32_t families, struct db_view **ret_view,
+                  struct error **err)
+{
+	int r = 0;
+
+	families = with_needs(families);
+	mutex_lock(&cache->mutex);
+	uint64_t number = cache->started + 1;
+	cache->wanted |= families;
+	while (cache->finished < number) {
+		if (cache->started == cache->finished)
+			lead(cache);
+		else
+			cond_wait(&cache->checked, &cache->mutex);
+	}
+	if (are_fresh(cache, families, number))
+		*ret_view = make_view(cache, families);
+	else
+		r = error_set(err, cache->failure->status, "%s", cache->failure->msg);
+	mutex_unlock(&cache->mutex);
+	return r;
+}
+
+struct db_view *db_cache_stale_view(struct db_cache *cache, uint32_t families)
+{
+	struct db_view *view = NULL;
+
+	families = with_needs(families);
+	mutex_lock(&cache->mutex);
+	bool has_all = true;
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		has_all = has_all && (!(families & (1U << i)) || cache->parts[i]);
+	if (has_all)
+		view = make_view(cache, families);
+	mutex_unlock(&cache->mutex);
+	return view;
+}
+
+struct db_view *db_cache_view_ref(struct db_view *view)
+{
+	refs_get(&view->refs);
+	return view;
+}
+
+void db_cache_view_unref(struct db_view *view)
+{
+	if (!view || !refs_put(&view->refs))
+		return;
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		db_cache_part_unref(view->parts[i]);
+	free(view);
+}
+
+static const struct db_cache_part *part_of(const struct db_view *view, enum db_family family)
+{
+	assert(view->families & (1U << family));
+	return view->parts[family];
+}
+
+const struct smap *db_cache_config(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_CONFIG)->config;
+}
+
+const struct db_members *db_cache_members(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_MEMBERS)->members;
+}
+
+const struct db_member_groups *db_cache_member_groups(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_MEMBERS)->member_groups;
+}
+
+const struct db_projects *db_cache_projects(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_PROJECTS)->projects;
+}
+
+const struct db_profiles *db_cache_profiles(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_PROFILES)->profiles;
+}
+
+const struct db_expanded *const *db_cache_instances(const struct db_view *view, size_t *ret_n)
+{
+	const struct db_cache_part *part = part_of(view, DB_FAMILY_INSTANCES);
+
+	*ret_n = part->n_instances;
+	return (const struct db_expanded *const *)part->instances;
+}
+
+const struct db_instance_snapshots *db_cache_snapshots(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_SNAPSHOTS)->snapshots;
+}
+
+const struct db_images *db_cache_images(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_IMAGES)->images;
+}
+
+const struct db_image_aliases *db_cache_image_aliases(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_IMAGES)->image_aliases;
+}
+
+const struct db_storage_pools *db_cache_pools(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_POOLS)->pools;
+}
+
+const struct db_storage_volumes *db_cache_volumes(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_VOLUMES)->volumes;
+}
+
+const struct db_placement_groups *db_cache_placement_groups(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_PLACEMENT_GROUPS)->placement_groups;
+}
+
+const struct db_certificates *db_cache_certificates(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_CERTIFICATES)->certificates;
+}
+
+const struct db_warnings *db_cache_warnings(const struct db_view *view)
+{
+	return &part_of(view, DB_FAMILY_WARNINGS)->warnings;
+}
