@@ -71,6 +71,7 @@ struct storage_space {
 enum storage_stream {
 	STORAGE_STREAM_RSYNC, /* rsync's protocol, both ways; every pair of pools can. */
 	STORAGE_STREAM_BTRFS, /* btrfs send streams, one after the other; one way. */
+	STORAGE_N_STREAMS,
 };
 
 /* One volume, or one snapshot of it, as part of a transfer. Used by both sides. */
@@ -103,6 +104,7 @@ struct storage_transfer {
 	bool allow_inconsistent;   /* Files that vanish while they are read are not an error. */
 	uint64_t bytes_per_second; /* Limit, or 0. */
 	const char *what;          /* For op_progress. */
+	uint64_t *ret_bytes;       /* Gains what went over the socket; or NULL. */
 };
 
 struct storage_driver {
@@ -183,6 +185,9 @@ struct storage_driver {
 	int (*volume_receive)(struct storage_volume *vol, const struct storage_transfer *transfer,
 	                      struct op *op, struct error **err);
 
+	/* Whether there is more in the volume than a stream of the driver's own would carry. */
+	bool (*volume_has_nested)(const struct storage_volume *vol);
+
 	/* Forgets what passes left behind on this side, after the last one failed or never came. */
 	void (*transfer_abort)(struct storage_volume *vol);
 };
@@ -234,7 +239,9 @@ int storage_driver_snapshot_restore(struct storage_volume *vol, const char *snap
 
 /*
  * Send and receive a volume or snapshot as 'transfer->stream' says. The sink's volume or snapshot
- * is made by pass 0, unless 'transfer->refresh', and removed again if that fails.
+ * is made by pass 0, unless 'transfer->refresh', and removed again if that fails. With RSYNC the
+ * sink receives volumes only: what the source sends of a snapshot goes into the volume, of which
+ * the caller then makes the snapshot.
  */
 int storage_driver_volume_send(struct storage_volume *vol, const struct storage_transfer *transfer,
                                struct op *op, struct error **err);
@@ -244,6 +251,10 @@ int storage_driver_volume_receive(struct storage_volume *vol,
 
 void storage_driver_transfer_abort(struct storage_volume *vol);
 
-/* The best stream that both drivers know. */
-enum storage_stream storage_driver_choose_stream(const struct storage_driver *source,
-                                                 const struct storage_driver *sink);
+/* Whether the driver's pool can send this volume, or receive any, in that way. */
+bool storage_driver_can_send(const struct storage_volume *vol, enum storage_stream stream);
+bool storage_driver_can_receive(const struct storage_driver *driver, enum storage_stream stream);
+
+/* "rsync", "btrfs". */
+const char *storage_driver_stream_name(enum storage_stream stream);
+bool storage_driver_parse_stream(const char *name, enum storage_stream *ret_stream);
