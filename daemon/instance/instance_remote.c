@@ -1,0 +1,136 @@
+#include "daemon/instance/instance_remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "cluster/notify.h"
+#include "daemon/core/state.h"
+#include "lib/base/alloc.h"
+#include "lib/data/jv.h"
+
+#define ANSWER_MS 5000
+
+struct instance_remote {
+	char *here; /* This member's name. */
+	struct notify_answers answers;
+};
+
+struct instance_remote *instance_remote_new(struct state *state, bool is_full)
+{
+	struct instance_remote *remote = xcalloc(1, sizeof(*remote));
+	scoped(error_freep) struct error *ignored = NULL;
+	const struct connect_call call = {
+		.path = is_full ? "/internal/instances/states?full=1"
+		                : "/internal/instances/states",
+		.timeout_ms = ANSWER_MS,
+	};
+
+	remote->here = state_member_name(state);
+	if (state_is_clustered(state))
+		(void)notify_members(state->cluster, NOTIFY_TRY, &call, &remote->answers, &ignored);
+
+	return remote;
+}
+
+void instance_remote_free(struct instance_remote *remote)
+{
+	if (!remote)
+		return;
+
+	notify_answers_done(&remote->answers);
+	free(remote->here);
+	free(remote);
+}
+
+/* What its member said of an instance, borrowed, or NULL. */
+static struct json_object *answer_about(const struct instance_remote *remote,
+                                        const struct instance *inst)
+{
+	for (size_t i = 0; i < remote->answers.n_answers; i++)
+		if (strcmp(remote->answers.answers[i].member_name, inst->row->row.member) == 0)
+			return jv_member(remote->answers.answers[i].metadata, inst->id);
+
+	return NULL;
+}
+
+static bool is_here(const struct instance_remote *remote, const struct instance *inst)
+{
+	return strcmp(remote->here, inst->row->row.member) == 0;
+}
+
+struct instance_status_name instance_remote_status(const struct instance_remote *remote,
+                                                   const struct instance *inst)
+{
+	if (is_here(remote, inst))
+		return instance_json_status(instance_status(inst));
+
+	struct json_object *answer = answer_about(remote, inst);
+	if (!answer)
+		return instance_json_status_unknown();
+
+	int64_t code = jv_number(answer, "status_code");
+	for (int status = INSTANCE_STOPPED; status <= INSTANCE_FROZEN; status++) {
+		struct instance_status_name name =
+			instance_json_status((enum instance_status)status);
+
+		if (name.code == code)
+			return name;
+	}
+	return instance_json_status_unknown();
+}
+
+struct json_object *instance_remote_state(const struct instance_remote *remote,
+                                          const struct instance *inst)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	struct json_object *state = NULL;
+
+	if (is_here(remote, inst)) {
+		(void)instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK,
+		                          &state, &ignored);
+		return state;
+	}
+
+	state = jv_member(answer_about(remote, inst), "state");
+	return state ? jv_ref(state) : NULL;
+}
+
+int instance_remote_answer(struct state *state, bool is_full, struct json_object **ret_answer,
+                           struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped_free char *here = state_member_name(state);
+	struct json_object *answer = jv_object();
+	size_t n = 0;
+
+	int r = db_cache_view(state->cache, INSTANCE_FAMILIES, &view, err);
+	if (r < 0) {
+		json_object_put(answer);
+		return r;
+	}
+
+	const struct db_expanded *const *rows = db_cache_instances(view, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i]->row.member, here) != 0)
+			continue;
+
+		struct instance *inst = instance_of_row(state, rows[i]);
+		struct instance_status_name name = instance_json_status(instance_status(inst));
+		struct json_object *obj = jv_object();
+		struct json_object *shown = NULL;
+		scoped(error_freep) struct error *ignored = NULL;
+
+		jv_set_string(obj, "status", name.text);
+		jv_set_int(obj, "status_code", name.code);
+		if (is_full &&
+		    instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, &shown,
+		                        &ignored) == 0)
+			jv_set_take(obj, "state", shown);
+		jv_set_take(answer, inst->id, obj);
+		instance_free(inst);
+	}
+
+	*ret_answer = answer;
+	return 0;
+}
