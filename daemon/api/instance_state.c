@@ -148,8 +148,8 @@ static int state_put(struct request *req, struct response *res, struct error **e
 
 /* clang-format off */
 static const struct route routes[] = {
-	{ "GET", "/1.0/instances/{name}/state", state_get, ACCESS_ENTITLED, "instance", "can_view",         ON_OWNER, "instances", instances_owner, ROUTE_BODY_JSON },
-	{ "PUT", "/1.0/instances/{name}/state", state_put, ACCESS_ENTITLED, "instance", "can_update_state", ON_OWNER, "instances", instances_owner, ROUTE_BODY_JSON },
+	{ "GET", "/1.0/instances/{name}/state", state_get, ACCESS_ENTITLED, "instance", "can_view",         ON_OWNER, "instances", instances_owner, ROUTE_BODY_JSON, false },
+	{ "PUT", "/1.0/instances/{name}/state", state_put, ACCESS_ENTITLED, "instance", "can_update_state", ON_OWNER, "instances", instances_owner, ROUTE_BODY_JSON, false },
 };
 /* clang-format on */
 
