@@ -27,6 +27,7 @@ static void grow(struct strbuf *b, size_t more)
 char *strbuf_reserve(struct strbuf *b, size_t size)
 {
 	grow(b, size);
+	b->text[b->size] = '\0'; /* Also if nothing comes to be written. */
 	return b->text + b->size;
 }
 

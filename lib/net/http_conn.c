@@ -165,6 +165,7 @@ static void conn_close(struct http_conn *c)
 	if (c->state == CONN_CLOSED)
 		return;
 
+	bool is_secure = c->tls && c->state != CONN_HANDSHAKE;
 	if (is_active(c))
 		server->counts.active--;
 	if (c->state == CONN_HANDSHAKE)
@@ -178,7 +179,7 @@ static void conn_close(struct http_conn *c)
 	strbuf_done(&c->in);
 	strbuf_done(&c->out);
 	loop_watch_free(c->watch);
-	if (c->tls)
+	if (is_secure)
 		(void)tls_session_shutdown(c->tls);
 	tls_session_free(c->tls);
 	if (c->fd >= 0)
@@ -921,6 +922,15 @@ void http_conn_start_take(struct http_server *server, enum http_listener_kind ki
 
 /* --- All of them --- */
 
+/* A peer that takes nothing would keep what was sent in the kernel's buffers: reset it. */
+static void reset(struct http_conn *c)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	conn_close(c);
+}
+
 static void expired(struct http_deadline *d)
 {
 	struct http_conn *c = CONTAINER_OF(d, struct http_conn, deadline);
@@ -939,6 +949,8 @@ static void expired(struct http_deadline *d)
 	if ((d->kind == HTTP_DEADLINE_BODY && c->state == CONN_BODY) ||
 	    (d->kind == HTTP_DEADLINE_HEAD && c->state == CONN_HEAD && c->in.size > 0))
 		fail_and_close(c, 408, "Request took too long");
+	else if (d->kind == HTTP_DEADLINE_SEND)
+		reset(c);
 	else
 		conn_close(c);
 }
