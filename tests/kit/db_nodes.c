@@ -12,6 +12,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/strv.h"
 #include "lib/base/tree.h"
+#include "tests/kit/db_proxy.h"
 
 struct db_nodes {
 	pthread_rwlock_t lock;
@@ -19,6 +20,7 @@ struct db_nodes {
 	size_t n;
 	struct engine_node *nodes[DB_NODES_MAX];
 	bool refuses[DB_NODES_MAX];
+	bool uses_proxy;
 };
 
 void db_nodes_check(int r, struct error **err, const char *what)
@@ -35,18 +37,30 @@ int db_nodes_index(const char *address)
 	return address && strncmp(address, "node", 4) == 0 ? address[4] - '1' : -1;
 }
 
-static int dial(void *arg, const char *address, int64_t deadline)
+static int connect_to(struct db_nodes *nodes, const char *address)
 {
-	struct db_nodes *nodes = arg;
 	int i = db_nodes_index(address);
 	int fd = -ECONNREFUSED;
 
-	(void)deadline;
 	pthread_rwlock_rdlock(&nodes->lock);
 	if (i >= 0 && (size_t)i < nodes->n && nodes->nodes[i] && !nodes->refuses[i])
 		fd = engine_node_connect(nodes->nodes[i]);
 	pthread_rwlock_unlock(&nodes->lock);
 	return fd;
+}
+
+static int dial(void *arg, const char *address, int64_t deadline)
+{
+	struct db_nodes *nodes = arg;
+	int fd = connect_to(nodes, address);
+
+	(void)deadline;
+	return fd >= 0 && nodes->uses_proxy ? db_proxy_wrap(fd) : fd;
+}
+
+void db_nodes_use_proxy(struct db_nodes *nodes)
+{
+	nodes->uses_proxy = true;
 }
 
 static char **candidates(void *arg)
@@ -63,7 +77,7 @@ static const struct db_ops ops = { .dial = dial, .candidates = candidates };
 
 static int connect_peer(void *arg, const char *address, int *ret_fd)
 {
-	int fd = dial(arg, address, 0);
+	int fd = connect_to(arg, address);
 
 	if (fd < 0)
 		return fd;
