@@ -75,6 +75,13 @@ static char **candidates(void *arg)
 
 static const struct db_ops ops = { .dial = dial, .candidates = candidates };
 
+int db_nodes_dial(struct db_nodes *nodes, int i)
+{
+	scoped_free char *address = xasprintf("node%d", i + 1);
+
+	return connect_to(nodes, address);
+}
+
 static int connect_peer(void *arg, const char *address, int *ret_fd)
 {
 	int fd = connect_to(arg, address);

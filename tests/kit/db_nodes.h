@@ -24,6 +24,9 @@ void db_nodes_revive(struct db_nodes *nodes, size_t i);
 /* Connections to the node are refused, and what there is stays open. */
 void db_nodes_refuse(struct db_nodes *nodes, size_t i, bool on);
 
+/* Connects to a node as a client; a negative errno if it is gone. */
+int db_nodes_dial(struct db_nodes *nodes, int i);
+
 /* From now on, clients (not the other nodes) connect through db_proxy.h. */
 void db_nodes_use_proxy(struct db_nodes *nodes);
 
