@@ -19,7 +19,7 @@ enum {
 	MAX_PROBES = 32,
 	DIAL_MS = 2000, /* Time for a dial and a question. */
 	MIN_PAUSE_MS = 20,
-	MAX_PAUSE_MS = 200,
+	MAX_PAUSE_MS = 50,
 };
 
 struct db_leader {

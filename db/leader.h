@@ -15,7 +15,7 @@ DEFINE_SCOPED(struct db_leader *, db_leader_free);
 
 /*
  * Connects to the leader. Asks all candidates, and those that they refer to, at the same time and
- * again and again, with pauses of 20 ms that grow to 200 ms, until one says of itself that it
+ * again and again, with pauses of 20 ms that grow to 50 ms, until one says of itself that it
  * leads, or 'deadline' is over: then a 503 (-EAGAIN). The database is not opened yet on the
  * connection that is returned; the address of the leader is the caller's.
  */
