@@ -44,6 +44,7 @@ struct down {
 };
 
 struct gateway {
+	struct mutex asking; /* Held from a question to the node until its answer is taken over. */
 	struct mutex lock;
 	struct cond changed; /* The leader, 'n_users', 'is_stopping'. */
 
@@ -548,6 +549,17 @@ static bool take_answer(struct gateway *g, const char *answer)
 	return !str_is_empty(leader);
 }
 
+/* Returns whether somebody leads. Answers are taken over in the order of the questions. */
+static bool look(struct gateway *g, struct db_conn **conn)
+{
+	mutex_lock(&g->asking);
+	scoped_free char *answer = ask_node(g, conn);
+	bool is_led = take_answer(g, answer);
+	mutex_unlock(&g->asking);
+
+	return is_led;
+}
+
 /* A voter that hears heartbeats but has seen no leader for a minute: raft gave up in it. */
 static bool is_stuck(struct gateway *g)
 {
@@ -562,14 +574,20 @@ static bool is_stuck(struct gateway *g)
 	return is_so;
 }
 
+void gateway_look(struct gateway *g)
+{
+	scoped(db_conn_freep) struct db_conn *conn = NULL;
+
+	(void)look(g, &conn);
+}
+
 static void *watch_run(void *arg)
 {
 	struct gateway *g = arg;
 	struct db_conn *conn = NULL;
 
 	for (;;) {
-		scoped_free char *answer = ask_node(g, &conn);
-		bool is_led = take_answer(g, answer);
+		bool is_led = look(g, &conn);
 
 		if (is_stuck(g)) {
 			scoped(error_freep) struct error *err = NULL;
@@ -712,6 +730,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
 {
 	scoped(gateway_freep) struct gateway *g = xcalloc(1, sizeof(*g));
 
+	mutex_init(&g->asking);
 	mutex_init(&g->lock);
 	cond_init(&g->changed);
 	g->options = *options;
@@ -771,5 +790,6 @@ void gateway_free(struct gateway *g)
 	free(g->dir);
 	cond_done(&g->changed);
 	mutex_done(&g->lock);
+	mutex_done(&g->asking);
 	free(g);
 }

@@ -95,6 +95,9 @@ int gateway_accept_take(struct gateway *gateway, struct stream *stream, struct e
 char *gateway_leader(struct gateway *gateway) MUST_CHECK;
 bool gateway_is_leader(struct gateway *gateway);
 
+/* Asks the local node who leads, now; returns when the answer is taken over. */
+void gateway_look(struct gateway *gateway);
+
 /* A leader was heard (a heartbeat): counts on nodes that are no voters and hear nothing of raft. */
 void gateway_note_leader(struct gateway *gateway, const char *address);
 

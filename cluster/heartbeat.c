@@ -213,8 +213,12 @@ int heartbeat_local_receive(struct cluster *cluster, struct json_object *digest,
 		return error_set(err, 400, "This server is not clustered");
 	if (str_is_empty(leader) || str_is_empty(session))
 		return error_set(err, 400, "Heartbeat without a leader");
-	if (gateway_is_leader(cluster->gateway))
-		return error_set(err, 400, "This member leads the cluster");
+	/* After a transfer the new leader is often faster than the watch. */
+	if (gateway_is_leader(cluster->gateway)) {
+		gateway_look(cluster->gateway);
+		if (gateway_is_leader(cluster->gateway))
+			return error_set(err, 400, "This member leads the cluster");
+	}
 	if (members) {
 		int r = list_of_json(members, leader, &list, err);
 		if (r < 0)
@@ -311,6 +315,10 @@ static int call_member(struct beat *b, bool is_full)
 	int r = connect_client(b->cluster, b->member->address, &client, &err);
 	if (r >= 0)
 		r = connect_do(client, &call, &is_reached, &answer, &err);
+	if (is_reached)
+		gateway_mark_up(b->cluster->gateway, b->member->address);
+	else
+		gateway_mark_down(b->cluster->gateway, b->member->address);
 	if (r < 0) {
 		log_debug("Heartbeat to \"%s\" failed: %s", b->member->name, err->msg);
 		return r;
@@ -327,10 +335,6 @@ static void run_beat(void *arg)
 	if (r > 0)
 		r = call_member(b, true);
 	b->is_answered = r >= 0;
-	if (b->is_answered)
-		gateway_mark_up(b->cluster->gateway, b->member->address);
-	else
-		gateway_mark_down(b->cluster->gateway, b->member->address);
 
 	mutex_lock(b->lock);
 	(*b->n_left)--;

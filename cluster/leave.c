@@ -94,7 +94,8 @@ static int remove_member(struct cluster *cluster, struct removal *removal, struc
 	if (r < 0)
 		return r;
 
-	if (!removal->is_pending && !gateway_is_marked_down(cluster->gateway, removal->address))
+	bool is_down = gateway_is_marked_down(cluster->gateway, removal->address);
+	if (!removal->is_pending && (!removal->is_forced || !is_down))
 		reset_member(cluster, removal);
 	r = trust_refresh(cluster, err);
 	if (r >= 0)
@@ -184,13 +185,14 @@ int leave_local_reset(struct cluster *cluster, struct error **err)
 
 	log_warn("This member was removed from its cluster: starting anew as a standalone server");
 	db_pause(cluster->db, DRAIN_MS);
+	/* First of all, so that the fresh node is not taken for the cluster's. */
+	cluster_set_identity_take(cluster, 1, "none", "", NULL);
 	int r = gateway_set_nodes(cluster->gateway, NULL, 0, err);
 	if (r >= 0)
 		r = gateway_restart(cluster->gateway, GATEWAY_WIPE, &standalone, NULL, 0, err);
 	cluster_unlink(cluster, "cluster.crt");
 	cluster_unlink(cluster, "cluster.key");
 	trust_clear(cluster);
-	cluster_set_identity_take(cluster, 1, "none", "", NULL);
 	db_forget_leader(cluster->db);
 	db_resume(cluster->db);
 	if (r < 0)

@@ -200,7 +200,8 @@ int trust_add(struct db_tx *tx, const char *name, const char *cert, struct error
 		                            .description = (char *)"",
 		                            .certificate = (char *)cert,
 		                            .created = date_now() };
-	return db_certificate_create(tx, &row, NULL, err);
+	int64_t id = 0;
+	return db_certificate_create(tx, &row, &id, err);
 }
 
 struct json_object *trust_to_json(struct cluster *cluster)
