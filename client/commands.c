@@ -1,0 +1,30 @@
+/* The order of the tables is that of the sources; help sorts by name. */
+#include "client/commands.h"
+
+const struct cli_command *const cli_tables[] = {
+	cmd_action_commands,
+	cmd_config_commands,
+	cmd_config_device_commands,
+	cmd_console_commands,
+	cmd_copy_commands,
+	cmd_delete_commands,
+	cmd_exec_commands,
+	cmd_file_commands,
+	cmd_image_commands,
+	cmd_image_alias_commands,
+	cmd_info_commands,
+	cmd_init_commands,
+	cmd_list_commands,
+	cmd_operation_commands,
+	cmd_placement_group_commands,
+	cmd_profile_commands,
+	cmd_project_commands,
+	cmd_publish_commands,
+	cmd_query_commands,
+	cmd_snapshot_commands,
+	cmd_storage_commands,
+	cmd_storage_volume_commands,
+	cmd_version_commands,
+	cmd_warning_commands,
+	NULL,
+};
