@@ -24,10 +24,12 @@ struct tar_entry {
 	mode_t mode;          /* With the type; 0 type for a hard link. */
 	uint32_t uid;
 	uint32_t gid;
-	uint64_t size;          /* Bytes of data. */
-	dev_t rdev;             /* For devices. */
-	int64_t mtime;          /* Nanoseconds since 1970. */
-	const char *acl_access; /* POSIX ACLs as text with numeric ids, or NULL. */
+	uint64_t size; /* Bytes of data. */
+	dev_t rdev;    /* For devices. */
+	int64_t mtime; /* Nanoseconds since 1970. */
+
+	/* POSIX ACLs as "user::rwx,user:1000:r-x,...", or NULL. To be set after the mode. */
+	const char *acl_access;
 	const char *acl_default;
 	const struct tar_xattr *xattrs;
 	size_t n_xattrs;

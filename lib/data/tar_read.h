@@ -11,10 +11,14 @@
 
 struct tar_reader;
 
-/* Reads from the fd (borrowed) at its position. 400 if it is no archive. */
+/*
+ * Reads from the fd (borrowed) at its position. That it is no archive shows at the first entry.
+ * compress_init_locale() must have been called.
+ */
 int tar_read_open(int fd, struct tar_reader **ret, struct error **err);
 
-/* Yields 1 and the next entry, borrowed until the next call, or 0 at the end. 400 if it is broken.
+/* Yields 1 and the next entry, borrowed until the next call, or 0 at the end. 400 if it is
+ * broken.
  */
 int tar_read_next(struct tar_reader *r, const struct tar_entry **ret, struct error **err);
 
