@@ -19,7 +19,8 @@ struct response;
 
 enum access {
 	ACCESS_ANYONE,   /* No identity needed: GET /1.0 on an untrusted connection. */
-	ACCESS_TRUSTED,  /* Any trusted identity; the handler filters what it lists. */
+	ACCESS_TRUSTED,  /* Any trusted identity; the handler filters what it lists. With an
+	                    'entity' the identity must be allowed into the request's project. */
 	ACCESS_ENTITLED, /* The identity must hold 'entitlement' on 'entity'. */
 	ACCESS_PEER,     /* Another member of this cluster, or root on the unix socket. */
 	ACCESS_METRICS,  /* As ACCESS_TRUSTED, and metrics certificates too. */

@@ -1,6 +1,7 @@
 #include "daemon/auth/auth.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/cluster.h"

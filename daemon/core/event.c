@@ -188,8 +188,9 @@ static void enqueue(struct event_hub *hub, struct queued *q_take)
 
 	mutex_lock(&hub->lock);
 	list_add_last(&hub->queue, &q_take->list);
-	if (++hub->n_queued > QUEUE_MAX) {
+	if (++hub->n_queued > QUEUE_MAX)
 		dropped = LIST_FIRST(&hub->queue, struct queued, list);
+	if (dropped) {
 		list_remove(&dropped->list);
 		hub->n_queued--;
 	}

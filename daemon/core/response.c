@@ -210,9 +210,10 @@ int response_websocket(struct response *res, response_upgraded *fn, void *arg, s
 
 struct response_later {
 	struct response res;
+	bool has_gone;
 };
 
-struct response_later *response_defer(struct response *res, response_gone *gone, void *arg)
+struct response_later *response_defer(struct response *res)
 {
 	struct response_later *later = xcalloc(1, sizeof(*later));
 
@@ -220,16 +221,20 @@ struct response_later *response_defer(struct response *res, response_gone *gone,
 	later->res = *res;
 	later->res.is_sent = false;
 	http_exchange_defer(res->exchange);
-	if (gone)
-		http_exchange_on_gone(res->exchange, gone, arg);
-
 	return later;
+}
+
+void response_later_on_gone(struct response_later *later, response_gone *gone, void *arg)
+{
+	later->has_gone = true;
+	http_exchange_on_gone(later->res.exchange, gone, arg);
 }
 
 void response_later_send(struct response_later *later_take, struct json_object *metadata_take,
                          struct error *err_take)
 {
-	http_exchange_forget_gone(later_take->res.exchange);
+	if (later_take->has_gone)
+		http_exchange_forget_gone(later_take->res.exchange);
 	if (err_take)
 		response_error(&later_take->res, err_take);
 	else

@@ -85,12 +85,17 @@ int response_websocket(struct response *res, response_upgraded *fn, void *arg, s
 
 /*
  * Answers later from any thread, holding none meanwhile. The handler returns 0 right after; exactly
- * one response_later_send() follows. 'gone' is called at most once, on the loop thread, when the
- * client has left; the answer must be sent all the same.
+ * one response_later_send() follows, but not from within 'gone'.
  */
 struct response_later;
+struct response_later *response_defer(struct response *res) MUST_CHECK;
+
+/*
+ * 'gone' is called at most once, on the loop thread, when the client has left before the answer,
+ * which must be sent all the same.
+ */
 typedef void response_gone(void *arg);
-struct response_later *response_defer(struct response *res, response_gone *gone, void *arg);
+void response_later_on_gone(struct response_later *later, response_gone *gone, void *arg);
 void response_later_send(struct response_later *later_take, struct json_object *metadata_take,
                          struct error *err_take);
 

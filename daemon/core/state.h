@@ -16,17 +16,21 @@
 
 #include "lib/base/error.h"
 
+struct cancel;
 struct cluster;
+struct cluster_hooks;
 struct db;
 struct db_cache;
 struct db_local;
 struct dirs;
+struct environment;
 struct event_hub;
 struct host_ops;
 struct http_server;
 struct identity_cache;
 struct image_service;
 struct instance_service;
+struct listeners;
 struct locks;
 struct loop;
 struct member_service;
@@ -38,6 +42,7 @@ struct worker;
 
 struct state {
 	struct dirs *dirs;
+	int lock_fd;             /* Held for as long as the daemon uses the state directory. */
 	struct loop *loop;       /* The one loop thread: timers, listeners, websockets. */
 	struct worker *requests; /* Request handlers; they may block, not for long. */
 	struct worker *jobs;     /* Operations; they may block for hours. */
@@ -47,10 +52,13 @@ struct state {
 	struct db *db;          /* The cluster's database. */
 	struct db_cache *cache; /* Its rows in memory; what lists are made of. */
 	struct cluster *cluster;
+	const struct cluster_hooks *hooks;
 
 	struct http_server *http;
+	struct listeners *listeners; /* daemon/api/listen */
 	struct identity_cache *identities;
 	struct server_conf *conf;
+	struct environment *environment; /* Does not change after the start. */
 	struct event_hub *events;
 	struct operations *operations;
 	struct locks *locks;
@@ -74,8 +82,10 @@ struct state {
 	void (*profile_changed)(struct state *state, const char *project, const char *name);
 
 	uint64_t started_at;          /* Nanoseconds of the monotonic clock. */
+	struct cancel *ready;         /* Fired when every step of startup is done. */
 	atomic_bool is_ready;         /* Every step of startup is done. */
 	atomic_bool is_shutting_down; /* No new work is taken. */
+	atomic_bool is_full_stop;     /* Instances are stopped too: "shutdown", not a restart. */
 };
 
 /*

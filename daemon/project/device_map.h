@@ -1,0 +1,14 @@
+/* Devices between JSON and rows: {"eth0": {"type": "nic", ...}}. */
+#pragma once
+
+#include "lib/base/error.h"
+
+struct db_devices;
+struct json_object;
+
+/* Replaces 'ret' by the object under 'key'. 1 if it is there, 0 if not (or null), or a 400. */
+int device_map_read(struct json_object *obj, const char *key, struct db_devices *ret,
+                    struct error **err);
+
+/* Owned by the caller. */
+struct json_object *device_map_json(const struct db_devices *devices) MUST_CHECK;

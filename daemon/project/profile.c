@@ -1,0 +1,473 @@
+#include "daemon/project/profile.h"
+
+#include "cluster/notify.h"
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/request.h"
+#include "daemon/core/state.h"
+#include "daemon/project/device_map.h"
+#include "daemon/project/project.h"
+#include "daemon/project/project_limits.h"
+#include "db/cache.h"
+#include "drivers/device/device_driver.h"
+#include "drivers/instance/instance_conf.h"
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/base/smap.h"
+#include "lib/base/str.h"
+#include "lib/base/strv.h"
+#include "lib/data/jv.h"
+
+static char *url_of(const char *project, const char *name)
+{
+	return lifecycle_url(project, (const char *const[]){ "profiles", name, NULL });
+}
+
+static struct json_object *users_of(const struct db_view *view, const struct db_profile *profile)
+{
+	struct json_object *urls = jv_array();
+	size_t n;
+	const struct db_expanded *const *instances = db_cache_instances(view, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct db_instance *row = &instances[i]->row;
+		const struct db_project *project;
+
+		if (!strv_contains(row->profiles, profile->name))
+			continue;
+
+		project = db_cache_project(view, row->project);
+		if (!project ||
+		    !str_equals(project_has(project, PROJECT_PROFILES) ? row->project : "default",
+		                profile->project))
+			continue;
+
+		scoped_free char *url = lifecycle_url(
+			row->project, (const char *const[]){ "instances", row->name, NULL });
+
+		jv_add_string(urls, url);
+	}
+
+	return urls;
+}
+
+struct json_object *profile_json(const struct db_view *view, const struct db_profile *profile)
+{
+	struct json_object *o = jv_object();
+
+	jv_set_string(o, "name", profile->name);
+	jv_set_string(o, "description", profile->description);
+	jv_set_smap(o, "config", &profile->config);
+	jv_set_take(o, "devices", device_map_json(&profile->devices));
+	jv_set_take(o, "used_by", users_of(view, profile));
+	jv_set_string(o, "project", profile->project);
+	return o;
+}
+
+struct json_object *profile_etag(const struct db_profile *profile)
+{
+	struct json_object *o = jv_object();
+
+	jv_set_smap(o, "config", &profile->config);
+	jv_set_string(o, "description", profile->description);
+	jv_set_take(o, "devices", device_map_json(&profile->devices));
+	return o;
+}
+
+static void drop_empty(struct smap *config)
+{
+	scoped(smap_done) struct smap kept = { 0 };
+
+	SMAP_FOREACH (e, config) {
+		if (*e->value)
+			smap_set(&kept, e->key, e->value);
+	}
+	smap_copy(config, &kept);
+}
+
+/* Everything about a profile that can be wrong, its project's restrictions included. */
+static int check(const struct db_project *project, const struct db_profile *profile,
+                 struct error **err)
+{
+	int r = instance_conf_validate_map(INSTANCE_CONF_PROFILE, &profile->config, false, err);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; i < profile->devices.n; i++) {
+		const struct db_device *dev = &profile->devices.rows[i];
+
+		r = device_driver_validate(dev->name, &dev->config, true, err);
+		if (r < 0)
+			return r;
+	}
+
+	return project_limits_check_profile(project, &profile->config, &profile->devices, err);
+}
+
+/* A root disk must be in a pool that there is. */
+static int check_pools(struct db_tx *tx, const struct db_devices *devices, struct error **err)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		const struct smap *config = &devices->rows[i].config;
+		const char *pool = smap_get(config, "pool");
+		scoped(error_freep) struct error *cause = NULL;
+		scoped(db_storage_pool_done) struct db_storage_pool row = { 0 };
+
+		if (!str_equals(smap_get(config, "type"), "disk") || str_is_empty(pool))
+			continue;
+
+		int r = db_storage_pool_get(tx, pool, &row, &cause);
+		if (r == -ENOENT)
+			return error_set(
+				err, 400,
+				"Device validation failed for \"%s\": Storage pool \"%s\" not "
+				"found",
+				devices->rows[i].name, pool);
+		if (r < 0) {
+			*err = TAKE_PTR(cause);
+			return r;
+		}
+	}
+
+	return 0;
+}
+
+/* The project that keeps the profiles of 'name', whose restrictions hold for them. */
+static int load_project(struct db_tx *tx, const char *name, struct db_project *ret_project,
+                        struct error **err)
+{
+	scoped_free char *effective = NULL;
+
+	int r = project_effective_in(tx, name, PROJECT_PROFILES, &effective, err);
+	if (r < 0)
+		return r;
+
+	return db_project_get(tx, effective, ret_project, err);
+}
+
+struct creation {
+	const char *project; /* As asked for. */
+	struct db_profile row;
+	char *effective; /* Where it went. */
+};
+
+static int create(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct creation *c = arg;
+	scoped(db_project_done) struct db_project project = { 0 };
+	scoped(db_profile_done) struct db_profile existing = { 0 };
+	scoped(error_freep) struct error *cause = NULL;
+	int64_t id;
+
+	int r = load_project(tx, c->project, &project, err);
+	if (r < 0)
+		return r;
+
+	r = check(&project, &c->row, err);
+	if (r < 0)
+		return r;
+
+	r = check_pools(tx, &c->row.devices, err);
+	if (r < 0)
+		return r;
+
+	r = db_profile_get(tx, project.name, c->row.name, &existing, &cause);
+	if (r == 0)
+		return error_set(err, 409,
+		                 "Error inserting \"%s\" into database: The profile already exists",
+		                 c->row.name);
+
+	free(c->effective);
+	c->effective = xstrdup(project.name);
+
+	struct db_profile row = c->row;
+
+	row.project = project.name;
+	return db_profile_create(tx, &row, &id, err);
+}
+
+static int read_body(struct json_object *body, struct db_profile *row, struct error **err)
+{
+	const char *description = row->description;
+
+	if (jv_get_string(body, "description", &description, err) < 0 ||
+	    jv_get_smap(body, "config", &row->config, err) < 0 ||
+	    device_map_read(body, "devices", &row->devices, err) < 0)
+		return (*err)->code;
+
+	if (description != row->description) {
+		free(row->description);
+		row->description = xstrdup(description);
+	}
+	drop_empty(&row->config);
+	return 0;
+}
+
+int profile_create(struct request *req, struct json_object *body, char **ret_url,
+                   struct error **err)
+{
+	struct creation c = { .project = req->project };
+	const char *name = "";
+
+	int r = jv_get_string(body, "name", &name, err);
+	if (r < 0)
+		return r;
+
+	r = project_check_profile_name(name, err);
+	if (r < 0)
+		return r;
+
+	c.row.name = xstrdup(name);
+	c.row.description = xstrdup("");
+	r = read_body(body, &c.row, err);
+	if (r == 0)
+		r = db_write(req->state->db, create, &c, err);
+	if (r == 0) {
+		*ret_url = url_of(c.effective, name);
+		lifecycle_send_for(req, "profile-created", c.effective, *ret_url, NULL);
+	}
+
+	db_profile_done(&c.row);
+	free(c.effective);
+	return r;
+}
+
+struct update {
+	const struct request *req;
+	const char *name;
+	struct json_object *body;
+	bool is_patch;
+	char *effective;
+};
+
+static int load(struct db_tx *tx, const char *project, const char *name, const char *what,
+                struct db_profile *ret_row, struct error **err)
+{
+	scoped(error_freep) struct error *cause = NULL;
+
+	int r = db_profile_get(tx, project, name, ret_row, &cause);
+	if (r == -ENOENT)
+		return error_set(err, 404, "%sProfile not found", what);
+	if (r < 0)
+		*err = TAKE_PTR(cause);
+
+	return r;
+}
+
+static int merge_devices(struct json_object *body, struct db_profile *row, struct error **err)
+{
+	scoped(db_device_list_done) struct db_devices given = { 0 };
+
+	int r = device_map_read(body, "devices", &given, err);
+	if (r < 0)
+		return r;
+
+	db_device_overlay(&row->devices, &given);
+	return 0;
+}
+
+/* PATCH: what is not there stays; config is merged by key, devices by name. */
+static int apply_patch(struct json_object *body, struct db_profile *row, struct error **err)
+{
+	scoped(smap_done) struct smap given = { 0 };
+	const char *description = NULL;
+
+	if (jv_get_string(body, "description", &description, err) < 0 ||
+	    jv_get_smap(body, "config", &given, err) < 0 || merge_devices(body, row, err) < 0)
+		return (*err)->code;
+
+	smap_merge(&row->config, &given);
+	drop_empty(&row->config);
+	if (description) {
+		free(row->description);
+		row->description = xstrdup(description);
+	}
+
+	return 0;
+}
+
+static int apply_put(struct json_object *body, struct db_profile *row, struct error **err)
+{
+	smap_clear(&row->config);
+	db_device_list_done(&row->devices);
+	free(row->description);
+	row->description = xstrdup("");
+	return read_body(body, row, err);
+}
+
+static int update(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct update *u = arg;
+	scoped(db_project_done) struct db_project project = { 0 };
+	scoped(db_profile_done) struct db_profile row = { 0 };
+	scoped_free char *what = xasprintf("Failed retrieving profile \"%s\": ", u->name);
+
+	int r = load_project(tx, u->req->project, &project, err);
+	if (r < 0)
+		return r;
+
+	r = load(tx, project.name, u->name, what, &row, err);
+	if (r < 0)
+		return r;
+
+	scoped(jv_unrefp) struct json_object *etag = profile_etag(&row);
+
+	r = request_check_etag(u->req, etag, err);
+	if (r < 0)
+		return r;
+
+	r = u->is_patch ? apply_patch(u->body, &row, err) : apply_put(u->body, &row, err);
+	if (r < 0)
+		return r;
+
+	r = check(&project, &row, err);
+	if (r < 0)
+		return r;
+
+	r = check_pools(tx, &row.devices, err);
+	if (r < 0)
+		return r;
+
+	free(u->effective);
+	u->effective = xstrdup(project.name);
+	return db_profile_update(tx, &row, err);
+}
+
+/* Running instances take over what may change while they run, each on its own member. */
+static void tell_members(struct state *state, const char *project, const char *name)
+{
+	scoped(jv_unrefp) struct json_object *body = jv_object();
+	scoped(error_freep) struct error *err = NULL;
+	const struct connect_call call = {
+		.method = "POST",
+		.path = "/internal/profile-changed",
+		.body = body,
+		.timeout_ms = 30000,
+	};
+
+	if (state->profile_changed)
+		state->profile_changed(state, project, name);
+	if (!state_is_clustered(state))
+		return;
+
+	jv_set_string(body, "project", project);
+	jv_set_string(body, "name", name);
+	if (notify_members(state->cluster, NOTIFY_TRY, &call, NULL, &err) < 0)
+		log_warn("Failed telling other members of profile \"%s\": %s", name, err->msg);
+}
+
+int profile_update(struct request *req, const char *name, struct json_object *body, bool is_patch,
+                   struct operation *op, struct error **err)
+{
+	struct update u = { .req = req, .name = name, .body = body, .is_patch = is_patch };
+	scoped_free char *url = NULL;
+
+	(void)op;
+
+	int r = db_write(req->state->db, update, &u, err);
+	if (r == 0) {
+		url = url_of(u.effective, name);
+		tell_members(req->state, u.effective, name);
+		lifecycle_send_for(req, "profile-updated", u.effective, url, NULL);
+	}
+
+	free(u.effective);
+	return r;
+}
+
+struct rename {
+	const char *project;
+	const char *name;
+	const char *new_name;
+	char *effective;
+};
+
+static int rename_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct rename *n = arg;
+	scoped(db_profile_done) struct db_profile row = { 0 };
+	scoped(db_profile_done) struct db_profile other = { 0 };
+	scoped(error_freep) struct error *none = NULL;
+
+	free(TAKE_PTR(n->effective));
+
+	int r = project_effective_in(tx, n->project, PROJECT_PROFILES, &n->effective, err);
+	if (r < 0)
+		return r;
+
+	r = load(tx, n->effective, n->name, "", &row, err);
+	if (r < 0)
+		return r;
+
+	if (db_profile_get(tx, n->effective, n->new_name, &other, &none) == 0)
+		return error_set(err, 409, "Name \"%s\" already in use", n->new_name);
+
+	return db_profile_rename(tx, n->effective, n->name, n->new_name, err);
+}
+
+int profile_rename(struct request *req, const char *name, struct json_object *body, char **ret_url,
+                   struct error **err)
+{
+	const char *new_name = "";
+
+	if (str_equals(name, "default"))
+		return error_set(err, 403, "The \"default\" profile cannot be renamed");
+
+	int r = jv_get_string(body, "name", &new_name, err);
+	if (r < 0)
+		return r;
+
+	r = project_check_profile_name(new_name, err);
+	if (r < 0)
+		return r;
+
+	struct rename n = { .project = req->project, .name = name, .new_name = new_name };
+
+	r = db_write(req->state->db, rename_row, &n, err);
+	if (r == 0) {
+		struct json_object *context = jv_object();
+
+		jv_set_string(context, "old_name", name);
+		*ret_url = url_of(n.effective, new_name);
+		lifecycle_send_for(req, "profile-renamed", n.effective, *ret_url, context);
+	}
+
+	free(n.effective);
+	return r;
+}
+
+static int delete (struct db_tx *tx, void *arg, struct error **err)
+{
+	struct rename *d = arg;
+	scoped(db_profile_done) struct db_profile row = { 0 };
+
+	free(TAKE_PTR(d->effective));
+
+	int r = project_effective_in(tx, d->project, PROJECT_PROFILES, &d->effective, err);
+	if (r < 0)
+		return r;
+
+	r = load(tx, d->effective, d->name, "", &row, err);
+	if (r < 0)
+		return r;
+
+	return db_profile_delete(tx, d->effective, d->name, err);
+}
+
+int profile_delete(struct request *req, const char *name, struct error **err)
+{
+	struct rename d = { .project = req->project, .name = name };
+
+	if (str_equals(name, "default"))
+		return error_set(err, 403, "The \"default\" profile cannot be deleted");
+
+	int r = db_write(req->state->db, delete, &d, err);
+	if (r == 0) {
+		scoped_free char *url = url_of(d.effective, name);
+
+		lifecycle_send_for(req, "profile-deleted", d.effective, url, NULL);
+	}
+
+	free(d.effective);
+	return r;
+}
