@@ -23,7 +23,8 @@ static bool has_entries(const char *path)
 	return has;
 }
 
-/* An address to listen on, or instances that this member has: then nobody else starts the daemon. */
+/* An address to listen on, or instances that this member has: then nobody else starts the daemon.
+ */
 static bool is_needed(const struct dirs *dirs)
 {
 	static const char query[] =
@@ -43,7 +44,8 @@ static bool is_needed(const struct dirs *dirs)
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 
-	/* Every instance of this member has its link here; which of them start is for the daemon. */
+	/* Every instance of this member has its link here; which of them start is for the daemon.
+	 */
 	return needed || has_entries(dirs->containers);
 }
 

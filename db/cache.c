@@ -37,6 +37,7 @@ struct db_cache {
 	uint64_t started GUARDED; /* Number of the last check that began. */
 	uint64_t finished GUARDED;
 	uint32_t wanted GUARDED;       /* Families for the next check. */
+	uint64_t n_drops GUARDED;      /* How often everything was dropped. */
 	struct error *failure GUARDED; /* Of the last check that failed. */
 };
 
@@ -169,14 +170,29 @@ static void lead(struct db_cache *cache) REQUIRES(cache->mutex)
 	struct check check = { .families = cache->wanted };
 	uint64_t number = ++cache->started;
 
+	uint64_t n_drops = cache->n_drops;
+	int r;
+
 	cache->wanted = 0;
 	for (size_t i = 0; i < DB_N_FAMILIES; i++)
 		check.parts[i] = cache->parts[i] ? db_cache_part_ref(cache->parts[i]) : NULL;
 	mutex_unlock(&cache->mutex);
 
-	int r = run_check(cache->db, &check, &err);
+	for (;;) {
+		r = run_check(cache->db, &check, &err);
 
-	mutex_lock(&cache->mutex);
+		mutex_lock(&cache->mutex);
+		if (cache->n_drops == n_drops)
+			break;
+
+		/* What was read may be of the database before: again from nothing. */
+		n_drops = cache->n_drops;
+		mutex_unlock(&cache->mutex);
+		error_free(TAKE_PTR(err));
+		for (size_t i = 0; i < DB_N_FAMILIES; i++)
+			db_cache_part_unref(TAKE_PTR(check.parts[i]));
+	}
+
 	for (size_t i = 0; i < DB_N_FAMILIES; i++) {
 		struct db_cache_part *old = cache->parts[i];
 
@@ -262,6 +278,22 @@ struct db_view *db_cache_stale_view(struct db_cache *cache, uint32_t families)
 		view = make_view(cache, families);
 	mutex_unlock(&cache->mutex);
 	return view;
+}
+
+void db_cache_drop(struct db_cache *cache)
+{
+	struct db_cache_part *parts[DB_N_FAMILIES];
+
+	mutex_lock(&cache->mutex);
+	cache->n_drops++;
+	for (size_t i = 0; i < DB_N_FAMILIES; i++) {
+		parts[i] = cache->parts[i];
+		cache->parts[i] = NULL;
+	}
+	mutex_unlock(&cache->mutex);
+
+	for (size_t i = 0; i < DB_N_FAMILIES; i++)
+		db_cache_part_unref(parts[i]);
 }
 
 struct db_view *db_cache_view_ref(struct db_view *view)

@@ -79,6 +79,9 @@ int db_cache_view(struct db_cache *cache, uint32_t families, struct db_view **re
  */
 struct db_view *db_cache_stale_view(struct db_cache *cache, uint32_t families) MUST_CHECK;
 
+/* Forgets all rows: the database is another one now. Views that are held stay as they are. */
+void db_cache_drop(struct db_cache *cache);
+
 struct db_view *db_cache_view_ref(struct db_view *view);
 void db_cache_view_unref(struct db_view *view);
 DEFINE_SCOPED(struct db_view *, db_cache_view_unref);
