@@ -17,6 +17,7 @@ static const struct db_column columns[] = {
 	DB_TEXT(struct db_plan, options),
 	DB_INT64(struct db_plan, state),
 	DB_TEXT(struct db_plan, operation),
+	DB_INT64(struct db_plan, term),
 	DB_TEXT(struct db_plan, error),
 	DB_DATE(struct db_plan, created),
 	DB_DATE(struct db_plan, updated),
@@ -45,9 +46,9 @@ static const struct db_column step_columns[] = {
 };
 /* clang-format on */
 
-#define SELECT_PLANS                                                                  \
-	"SELECT id, uuid, kind, member, requestor, options, state, operation, error," \
-	"       created, updated"                                                     \
+#define SELECT_PLANS                                                                 \
+	"SELECT id, uuid, kind, member, requestor, options, state, operation, term," \
+	"       error, created, updated"                                             \
 	"  FROM plans"
 #define SELECT_STEPS                                                                   \
 	"SELECT id, plan_id, ordinal, instance_id, project, instance, source, target," \
@@ -293,4 +294,29 @@ int db_plan_step_progress(struct db_tx *tx, int64_t id, int64_t bytes_total, int
 	                  DB_ARGS(db_int(bytes_total), db_int(bytes_done), object(detail),
 	                          db_int(date_now()), db_int(id)),
 	                  err);
+}
+
+int db_plan_take(struct db_tx *tx, int64_t id, int64_t *ret_term, struct error **err)
+{
+	int r = db_exec(tx, "UPDATE plans SET term = term + 1 WHERE id = ?", DB_ARGS(db_int(id)),
+	                err);
+	if (r < 0)
+		return r;
+
+	return db_get_int(tx, "SELECT term FROM plans WHERE id = ?", DB_ARGS(db_int(id)), 0,
+	                  ret_term, err);
+}
+
+int db_plan_check_term(struct db_tx *tx, int64_t id, int64_t term, struct error **err)
+{
+	int64_t current = 0;
+
+	int r = db_get_int(tx, "SELECT term FROM plans WHERE id = ?", DB_ARGS(db_int(id)), 0,
+	                   &current, err);
+	if (r < 0)
+		return r;
+	if (current != term)
+		return error_set(err, 409, "The plan is carried out by another member now");
+
+	return 0;
 }

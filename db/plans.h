@@ -16,6 +16,7 @@ struct db_plan {
 	char *options;   /* JSON object. */
 	int64_t state;
 	char *operation; /* UUID of the operation that shows it, or "". */
+	int64_t term;    /* How many coordinators took it over; the last one counts. */
 	char *error;
 	int64_t created;
 	int64_t updated;
@@ -73,6 +74,15 @@ int db_plan_set_state(struct db_tx *tx, int64_t id, int64_t from, int64_t to, co
                       struct error **err) MUST_CHECK;
 int db_plan_set_operation(struct db_tx *tx, int64_t id, const char *operation, struct error **err)
 	MUST_CHECK;
+
+/*
+ * Makes the caller the coordinator: raises the term and returns the new one. Whoever holds an older
+ * one fails in db_plan_check_term() from then on.
+ */
+int db_plan_take(struct db_tx *tx, int64_t id, int64_t *ret_term, struct error **err) MUST_CHECK;
+
+/* 409 unless 'term' is the plan's. */
+int db_plan_check_term(struct db_tx *tx, int64_t id, int64_t term, struct error **err) MUST_CHECK;
 
 /* Sets the JSON of options; for pausing, caps that change, and the like. */
 int db_plan_set_options(struct db_tx *tx, int64_t id, const char *options, struct error **err)
