@@ -59,7 +59,7 @@ struct db_cache *db_cache_new(struct db *db)
 	return cache;
 }
 
-void db_cache_free(struct db_cache *cache)
+void db_cache_free(struct db_cache *cache) NO_LOCK_CHECK
 {
 	if (!cache)
 		return;

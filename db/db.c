@@ -77,7 +77,7 @@ struct db {
 	struct slot writer; /* Belongs to the writer whose turn it is. */
 };
 
-struct db *db_new(const struct db_options *options)
+struct db *db_new(const struct db_options *options) NO_LOCK_CHECK
 {
 	struct db *db = xcalloc(1, sizeof(*db));
 
@@ -117,10 +117,11 @@ void db_free(struct db *db)
 	while (db->n_running > 0)
 		cond_wait(&db->changed, &db->mutex);
 	close_idle(db);
+	char *address = db->address;
 	mutex_unlock(&db->mutex);
 
 	db_leader_free(db->leader);
-	free(db->address);
+	free(address);
 	free(db->origin);
 	mutex_done(&db->mutex);
 	cond_done(&db->changed);

@@ -75,7 +75,7 @@ void db_leader_free(struct db_leader *leader)
 	free(leader);
 }
 
-static void search_unref(struct search *search)
+static void search_unref(struct search *search) NO_LOCK_CHECK
 {
 	if (!refs_put(&search->refs))
 		return;

@@ -24,7 +24,7 @@ enum { SCHEMA_VERSION = 1, BUSY_MS = 5000 };
 
 struct db_local {
 	struct mutex mutex;
-	sqlite3 *base GUARDED;
+	sqlite3 *base; /* Used under the lock, but while it is opened and closed. */
 	char *origin;
 };
 
@@ -193,23 +193,20 @@ const char *db_local_origin(struct db_local *local)
 	return local->origin;
 }
 
-/* A transaction on the file: locks and begins, or commits, or rolls back, and unlocks. */
-static int begin(struct db_local *local, struct error **err) ACQUIRES(local->mutex) NO_LOCK_CHECK
+/* What a transaction does with the file. */
+typedef int change_fn(sqlite3 *base, const void *arg, struct error **err);
+
+static int change(struct db_local *local, change_fn *fn, const void *arg, struct error **err)
 {
 	mutex_lock(&local->mutex);
 	int r = run(local->base, "BEGIN IMMEDIATE", err);
-	if (r < 0)
-		mutex_unlock(&local->mutex);
-	return r;
-}
-
-static int end(struct db_local *local, int r, struct error **err)
-	RELEASES(local->mutex) NO_LOCK_CHECK
-{
-	if (r == 0)
-		r = run(local->base, "COMMIT", err);
-	if (r < 0)
-		sqlite3_exec(local->base, "ROLLBACK", NULL, NULL, NULL);
+	if (r == 0) {
+		r = fn(local->base, arg, err);
+		if (r == 0)
+			r = run(local->base, "COMMIT", err);
+		if (r < 0)
+			sqlite3_exec(local->base, "ROLLBACK", NULL, NULL, NULL);
+	}
 	mutex_unlock(&local->mutex);
 	return r;
 }
@@ -236,20 +233,23 @@ int db_local_get_raft(struct db_local *local, struct db_local_raft *ret_raft, st
 	return 0;
 }
 
-int db_local_set_raft(struct db_local *local, const struct db_local_raft *raft, struct error **err)
+static int set_raft(sqlite3 *base, const void *arg, struct error **err)
 {
+	const struct db_local_raft *raft = arg;
 	scoped_free char *id = xasprintf("%llu", (unsigned long long)raft->id);
 
-	int r = begin(local, err);
-	if (r < 0)
-		return r;
-	r = run_with(local->base, SET_SETTING, KEY_RAFT_ID, id, err);
+	int r = run_with(base, SET_SETTING, KEY_RAFT_ID, id, err);
 	if (r == 0)
-		r = run_with(local->base, SET_SETTING, KEY_RAFT_ADDRESS, raft->address, err);
+		r = run_with(base, SET_SETTING, KEY_RAFT_ADDRESS, raft->address, err);
 	if (r == 0)
-		r = run_with(local->base, SET_SETTING, KEY_CLUSTERED,
-		             raft->clustered ? "true" : "false", err);
-	return end(local, r, err);
+		r = run_with(base, SET_SETTING, KEY_CLUSTERED, raft->clustered ? "true" : "false",
+		             err);
+	return r;
+}
+
+int db_local_set_raft(struct db_local *local, const struct db_local_raft *raft, struct error **err)
+{
+	return change(local, set_raft, raft, err);
 }
 
 void db_local_raft_nodes_done(struct db_local_raft_nodes *nodes)
@@ -317,16 +317,22 @@ static int insert_node(sqlite3 *base, const struct db_local_raft_node *node, str
 	return step(base, statement, err);
 }
 
+static int replace_nodes(sqlite3 *base, const void *arg, struct error **err)
+{
+	const struct db_local_raft_nodes *nodes = arg;
+
+	int r = run(base, "DELETE FROM raft_nodes", err);
+	for (size_t i = 0; r == 0 && i < nodes->n; i++)
+		r = insert_node(base, &nodes->rows[i], err);
+	return r;
+}
+
 int db_local_replace_raft_nodes(struct db_local *local, const struct db_local_raft_node *rows,
                                 size_t n, struct error **err)
 {
-	int r = begin(local, err);
-	if (r < 0)
-		return r;
-	r = run(local->base, "DELETE FROM raft_nodes", err);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = insert_node(local->base, &rows[i], err);
-	return end(local, r, err);
+	struct db_local_raft_nodes nodes = { .rows = (struct db_local_raft_node *)rows, .n = n };
+
+	return change(local, replace_nodes, &nodes, err);
 }
 
 int db_local_get_config(struct db_local *local, struct smap *ret_config, struct error **err)
@@ -343,29 +349,42 @@ int db_local_get_config(struct db_local *local, struct smap *ret_config, struct 
 	return 0;
 }
 
+static int replace_config(sqlite3 *base, const void *arg, struct error **err)
+{
+	const struct smap *config = arg;
+
+	int r = run(base, "DELETE FROM config", err);
+	for (size_t i = 0; r == 0 && i < config->n_entries; i++)
+		r = run_with(base, SET_CONFIG, config->entries[i].key, config->entries[i].value,
+		             err);
+	return r;
+}
+
 int db_local_replace_config(struct db_local *local, const struct smap *config, struct error **err)
 {
-	int r = begin(local, err);
-	if (r < 0)
-		return r;
-	r = run(local->base, "DELETE FROM config", err);
-	for (size_t i = 0; r == 0 && i < config->n_entries; i++)
-		r = run_with(local->base, SET_CONFIG, config->entries[i].key,
-		             config->entries[i].value, err);
-	return end(local, r, err);
+	return change(local, replace_config, config, err);
+}
+
+struct pair {
+	const char *key;
+	const char *value;
+};
+
+static int set_config(sqlite3 *base, const void *arg, struct error **err)
+{
+	const struct pair *pair = arg;
+
+	if (pair->value && *pair->value)
+		return run_with(base, SET_CONFIG, pair->key, pair->value, err);
+	return run_with(base, "DELETE FROM config WHERE key = ?", pair->key, NULL, err);
 }
 
 int db_local_set_config(struct db_local *local, const char *key, const char *value,
                         struct error **err)
 {
-	int r = begin(local, err);
-	if (r < 0)
-		return r;
-	if (value && *value)
-		r = run_with(local->base, SET_CONFIG, key, value, err);
-	else
-		r = run_with(local->base, "DELETE FROM config WHERE key = ?", key, NULL, err);
-	return end(local, r, err);
+	struct pair pair = { .key = key, .value = value };
+
+	return change(local, set_config, &pair, err);
 }
 
 int db_local_has_patch(struct db_local *local, const char *name, bool *ret_has, struct error **err)
@@ -382,15 +401,16 @@ int db_local_has_patch(struct db_local *local, const char *name, bool *ret_has, 
 	return 0;
 }
 
+static int add_patch(sqlite3 *base, const void *arg, struct error **err)
+{
+	return run_with(base,
+	                "INSERT INTO patches (name, applied)"
+	                " VALUES (?, strftime('%s', 'now'))"
+	                " ON CONFLICT (name) DO NOTHING",
+	                arg, NULL, err);
+}
+
 int db_local_add_patch(struct db_local *local, const char *name, struct error **err)
 {
-	int r = begin(local, err);
-	if (r < 0)
-		return r;
-	r = run_with(local->base,
-	             "INSERT INTO patches (name, applied)"
-	             " VALUES (?, strftime('%s', 'now'))"
-	             " ON CONFLICT (name) DO NOTHING",
-	             name, NULL, err);
-	return end(local, r, err);
+	return change(local, add_patch, name, err);
 }

@@ -52,7 +52,6 @@ static struct db_view *view_of(uint32_t families)
 static int add_instance(struct db_tx *tx, void *arg, struct error **err)
 {
 	scoped(strv_freep) char **profiles = strv_new("default", NULL);
-	scoped(smap_done) struct smap config = { 0 };
 	int64_t id;
 	struct db_instance row = {
 		.project = (char[]){ "default" },
