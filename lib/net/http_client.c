@@ -111,11 +111,11 @@ void http_client_unref(struct http_client *client)
 	if (!client || !refs_put(&client->refs))
 		return;
 
-	struct list *at;
-	while ((at = client->idle.next) != &client->idle) {
-		list_remove(at);
-		handle_free(CONTAINER_OF(at, struct handle, entry));
-	}
+	struct handle *h;
+	mutex_lock(&client->lock);
+	LIST_FOREACH (h, &client->idle, entry)
+		handle_free(h);
+	mutex_unlock(&client->lock);
 	mutex_done(&client->lock);
 	free(client->unix_path);
 	free(client->base);

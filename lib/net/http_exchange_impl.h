@@ -31,7 +31,7 @@ void http_exchange_peer_unref(struct http_peer_box *box);
 struct http_exchange {
 	struct mutex lock; /* Of the three below. */
 	struct cond changed;
-	void (*gone GUARDED)(void *arg);
+	void (*gone)(void *arg) GUARDED;
 	void *gone_arg GUARDED;
 	bool is_gone_running GUARDED;
 

@@ -218,7 +218,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	return result;
 }
 
-static void on_log(void *cls, const char *format, va_list args)
+static void PRINTF(2, 0) on_log(void *cls, const char *format, va_list args)
 {
 	scoped_free char *text = xvasprintf(format, args);
 

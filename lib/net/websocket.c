@@ -23,6 +23,7 @@ enum {
 	READ_BUDGET = 256 * 1024, /* Bytes of one peer before others get their turn. */
 	OUT_SIZE = 64 * 1024,     /* Frames collected for one write. */
 	CLOSE_MS = 3000,          /* For the peer to answer a close frame. */
+	CODE_PROTOCOL = 1002,
 	CODE_BROKEN = 1006,
 	KEY_SIZE = 16,
 };
@@ -59,9 +60,10 @@ struct websocket {
 	size_t out_from;
 	char *in; /* During a turn of reading. */
 	size_t in_from, in_size, in_budget;
-	bool has_ended, is_broken, is_closing;
+	bool has_ended, is_broken, is_closing, is_last_call;
 	bool has_sent;      /* Since on_drained. */
 	unsigned peer_code; /* Of its close frame. */
+	unsigned bad_code;  /* Why we close. */
 	unsigned n_unanswered;
 };
 
@@ -202,7 +204,10 @@ static void end(struct websocket *ws)
 	ws->stream = NULL;
 
 	unsigned sent = wslay_event_get_status_code_sent(ws->ctx);
-	unsigned code = ws->peer_code ? ws->peer_code : ws->is_closing ? sent : CODE_BROKEN;
+	unsigned code = ws->peer_code    ? ws->peer_code
+	                : ws->bad_code   ? ws->bad_code
+	                : ws->is_closing ? sent
+	                                 : CODE_BROKEN;
 	if (ws->config.on_close)
 		ws->config.on_close(ws, code, ws->config.arg);
 	websocket_unref(ws);
@@ -220,8 +225,6 @@ static void take_inbox(struct websocket *ws)
 		list_add_last(&messages, &m->entry);
 	}
 	bool wants_abort = ws->wants_abort;
-	unsigned code = ws->close_code;
-	scoped_free char *reason = TAKE_PTR(ws->close_reason);
 	mutex_unlock(&ws->lock);
 
 	LIST_FOREACH (m, &messages, entry) {
@@ -238,15 +241,28 @@ static void take_inbox(struct websocket *ws)
 
 	if (wants_abort)
 		ws->is_broken = true;
-	if (code && !ws->is_closing) {
-		ws->is_closing = true;
-		(void)wslay_event_queue_close(ws->ctx, (uint16_t)code, (const uint8_t *)reason,
-		                              reason ? strlen(reason) : 0);
-		loop_timer_set(ws->timer, CLOSE_MS, 0);
-	}
 }
 
-/* Returns false if the connection is broken. */
+/* wslay sends control frames first, so a close is not given to it before the last message is out.
+ */
+static void close_if_due(struct websocket *ws)
+{
+	if (ws->is_closing || wslay_event_get_queued_msg_count(ws->ctx) > 0)
+		return;
+
+	mutex_lock(&ws->lock);
+	unsigned code = list_is_empty(&ws->inbox) ? ws->close_code : 0;
+	scoped_free char *reason = code ? TAKE_PTR(ws->close_reason) : NULL;
+	mutex_unlock(&ws->lock);
+	if (!code)
+		return;
+
+	ws->is_closing = true;
+	(void)wslay_event_queue_close(ws->ctx, (uint16_t)code, (const uint8_t *)reason,
+	                              reason ? strlen(reason) : 0);
+}
+
+/* Returns false if the connection is broken. A frame that is none makes wslay queue a close. */
 static bool read_turn(struct websocket *ws)
 {
 	char in[READ_SIZE];
@@ -258,17 +274,28 @@ static bool read_turn(struct websocket *ws)
 	if (ws->in_from < ws->in_size)
 		stream_unread(ws->stream, in + ws->in_from, ws->in_size - ws->in_from);
 	ws->in = NULL;
-	return r == 0 && !ws->is_broken;
+	if (r != 0 && !ws->is_broken)
+		ws->bad_code = CODE_PROTOCOL;
+	return !ws->is_broken;
 }
 
 static bool write_turn(struct websocket *ws)
 {
 	int r = wslay_event_want_write(ws->ctx) ? wslay_event_send(ws->ctx) : 0;
 
+	close_if_due(ws);
+	if (r == 0 && wslay_event_want_write(ws->ctx))
+		r = wslay_event_send(ws->ctx);
 	if (r == 0 && !ws->is_broken) {
 		r = flush(ws);
 		if (r == -EAGAIN)
 			r = 0;
+	}
+
+	/* All that we had to say is said; the peer's close frame is not waited for very long. */
+	if (ws->is_closing && !ws->is_last_call && ws->out.size == ws->out_from) {
+		ws->is_last_call = true;
+		loop_timer_set(ws->timer, CLOSE_MS, 0);
 	}
 	return r == 0 && !ws->is_broken;
 }
@@ -360,8 +387,7 @@ static void turn(struct websocket *ws)
 	bool is_over = !wslay_event_want_read(ws->ctx) && !wslay_event_want_write(ws->ctx) &&
 	               ws->out.size == ws->out_from;
 	if (!is_fine || is_over) {
-		if (is_over)
-			ws->is_closing = true;
+		ws->is_closing |= is_over;
 		end(ws);
 	} else {
 		watch(ws);
@@ -380,10 +406,12 @@ static void on_timer(void *arg)
 	struct websocket *ws = arg;
 	const unsigned max = ws->config.max_unanswered;
 
-	if (ws->is_closing || (max && ws->n_unanswered >= max)) {
+	if (ws->is_last_call || (max && ws->n_unanswered >= max)) {
 		end(ws);
 		return;
 	}
+	if (ws->is_closing)
+		return;
 	ws->n_unanswered++;
 	(void)wslay_event_queue_msg(ws->ctx, &(struct wslay_event_msg){ .opcode = WSLAY_PING });
 	turn(ws);
@@ -454,8 +482,10 @@ void websocket_unref(struct websocket *ws)
 	assert(!ws->stream);
 	wslay_event_context_free(ws->ctx);
 	strbuf_done(&ws->out);
+	mutex_lock(&ws->lock);
 	message_free_all(&ws->inbox);
 	free(ws->close_reason);
+	mutex_unlock(&ws->lock);
 	mutex_done(&ws->lock);
 	free(ws);
 }

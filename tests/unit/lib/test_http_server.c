@@ -575,7 +575,8 @@ static void full_pools_answer_503(void **state)
 		s[i] = dial_plain(server);
 		assert_int_equal(stream_write_full(s[i], get, sizeof(get) - 1, 5000), 0);
 	}
-	/* 4 threads and a queue of 16: 4 are turned away at once. */
+	/* 4 threads, which may not have woken up yet, and a queue of 16: 4 or more are turned away.
+	 */
 	struct http_server_counts counts;
 	do
 		http_server_counts(server->server, &counts);
@@ -587,8 +588,8 @@ static void full_pools_answer_503(void **state)
 		n_late += strstr(answer, "\r\n\r\nlate") != NULL;
 		stream_free(s[i]);
 	}
-	assert_int_equal(n_busy, 4);
-	assert_int_equal(n_late, 20);
+	assert_in_range(n_busy, 4, 8);
+	assert_int_equal(n_late, COUNT_OF(s) - n_busy);
 }
 
 static void upgrades_hand_over_all_bytes(void **state)
@@ -628,6 +629,7 @@ static void new_certificates_disturb_nobody(void **state)
 
 	scoped(stream_freep) struct stream *s = net_server_dial_tls(server, true);
 	scoped_free char *before = net_server_talk(s, get, sizeof(get) - 1, "GET /a");
+	assert_contains(before, "HTTP/1.1 200 ");
 	assert_int_equal(x509_generate(&wish, &cert, &key, &err), 0);
 	assert_int_equal(tls_credentials_new(cert, key, &cred, &err), 0);
 	http_server_set_credentials(server->server, cred);
