@@ -15,7 +15,7 @@ struct cancel;
 
 /* What a job did so far. Zero means "not known" in every member. */
 struct op_progress {
-	const char *stage; /* Key of the operation's metadata, as "fs_progress"; never NULL. */
+	const char *stage; /* "fs" for the key "fs_progress" of the metadata; never NULL. */
 	const char *
 		what; /* What is being worked on, as "c1" or an image's fingerprint; may be NULL. */
 	uint64_t bytes;

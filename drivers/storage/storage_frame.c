@@ -176,7 +176,7 @@ static void report(struct streams *s, bool at_end)
 	s->reported = now;
 	op_report(s->op,
 	          &(struct op_progress){
-			  .stage = s->p->stage ? s->p->stage : "fs_progress",
+			  .stage = s->p->stage ? s->p->stage : "fs",
 			  .what = s->p->what,
 			  .bytes = bytes,
 			  .bytes_per_second = bytes * 1000 / (uint64_t)MAX_OF(now - s->started, 1),
