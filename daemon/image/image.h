@@ -49,7 +49,7 @@ struct image_change {
 	const bool *is_public;
 	const bool *auto_update;
 	const struct smap *properties;
-	const int64_t *expires_at;
+	const int64_t *expires; /* A date. */
 	const char *const *profiles; /* Ends with NULL. */
 	bool merge;
 	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */

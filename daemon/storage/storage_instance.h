@@ -110,10 +110,10 @@ char *storage_instance_path(struct state *state, const struct storage_instance *
 int storage_instance_write_backup(struct state *state, const struct storage_instance *inst,
                                   const char *text, struct error **err);
 
-/* Snapshots. Names were checked; rows carry 'expires_at' (seconds since 1970, 0 for never). */
+/* Snapshots. Names were checked; 'expires' is a date (lib/base/date.h), DATE_NONE for never. */
 int storage_instance_snapshot_create(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
-                                     int64_t expires_at, struct error **err);
+                                     int64_t expires, struct error **err);
 int storage_instance_snapshot_delete(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
                                      struct error **err);

@@ -15,6 +15,7 @@
 #include "lib/base/error.h"
 
 struct db_storage_pool;
+struct json_object;
 struct smap;
 struct operation;
 struct request;
@@ -63,6 +64,12 @@ struct storage_pools_change {
 int storage_pools_update(struct state *state, struct operation *operation, const char *name,
                          const struct storage_pools_change *change, const char *target,
                          struct error **err);
+
+/* What another member asks of this one: carries out what was written. */
+int storage_pool_update_here(struct state *state, const char *name, struct error **err);
+
+/* What the ETag of a pool is made of, with the keys of 'member' if it is not NULL; owned. */
+struct json_object *storage_pool_update_etag(const struct db_storage_pool *row, const char *member);
 
 /* 404, or 400 "The storage pool is currently in use". */
 int storage_pools_check_delete(struct state *state, const char *name, struct error **err);

@@ -34,7 +34,8 @@ struct storage_sent {
 	uint64_t bytes; /* That went over the wire in this pass. */
 };
 
-/* 'fd' stays open. Progress goes to the operation as "fs_progress". 'ret_sent' may be NULL. */
+/* 'fd' stays open. Progress goes to the operation as "fs_progress" of the metadata. 'ret_sent' may
+ * be NULL. */
 int storage_transfer_send(struct state *state, struct operation *operation,
                           const struct storage_instance *inst, const struct storage_send *send,
                           int fd, struct storage_sent *ret_sent, struct error **err);

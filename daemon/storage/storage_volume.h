@@ -82,7 +82,7 @@ int storage_volume_snapshot_name(struct state *state, const struct storage_volum
 struct storage_volume_snapshot_new {
 	const char *name;
 	const char *description; /* NULL: the volume's. */
-	int64_t expires_at;      /* Seconds since 1970; 0 for never. */
+	int64_t expires;         /* A date (lib/base/date.h); DATE_NONE for never. */
 	bool has_expiry;         /* Else "snapshots.expiry" counts. */
 };
 int storage_volume_snapshot_create(struct state *state, struct operation *operation,
@@ -91,7 +91,7 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
                                    struct error **err);
 int storage_volume_snapshot_update(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,
-                                   const char *description, const int64_t *expires_at,
+                                   const char *description, const int64_t *expires,
                                    const struct request *req, struct error **err);
 int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,

@@ -1,0 +1,329 @@
+#include "daemon/storage/storage_instance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/dirs.h"
+#include "daemon/core/locks.h"
+#include "daemon/core/state.h"
+#include "daemon/storage/storage_private.h"
+#include "daemon/storage/storage_service.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/file.h"
+#include "lib/base/path.h"
+#include "lib/base/random.h"
+#include "lib/base/strv.h"
+
+static enum storage_kind kind_of(const struct storage_instance *inst)
+{
+	return inst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
+}
+
+/* $MUSTER_DIR/containers/NAME leads to the volume, for people and scripts that look there. */
+static char *link_path(struct state *state, const struct storage_instance *inst, const char *name)
+{
+	scoped_free char *disk_name = storage_layout_disk_name(kind_of(inst), inst->project, name);
+
+	if (inst->is_vm)
+		return path_join(state->dirs->root, "virtual-machines", disk_name, NULL);
+	return path_join(state->dirs->containers, disk_name, NULL);
+}
+
+static void make_link(struct state *state, const struct storage_instance *inst,
+                      const struct storage_ref *ref)
+{
+	scoped_free char *path = link_path(state, inst, inst->name);
+	scoped_free char *target = storage_driver_volume_path(&ref->vol);
+
+	/* Nothing of ours goes through it, so nothing depends on it. */
+	unlink(path);
+	(void)!symlink(target, path);
+}
+
+static void remove_link(struct state *state, const struct storage_instance *inst, const char *name)
+{
+	scoped_free char *path = link_path(state, inst, name);
+
+	unlink(path);
+}
+
+static int create_row(struct state *state, const struct storage_instance *inst, struct error **err)
+{
+	if (inst->files_only)
+		return 0;
+	return storage_rows_create(state, kind_of(inst), STORAGE_FILESYSTEM, inst->project,
+	                           inst->pool, inst->name, NULL, NULL, err);
+}
+
+static int delete_row(struct state *state, const struct storage_instance *inst, struct error **err)
+{
+	if (inst->files_only)
+		return 0;
+	return storage_rows_delete(state, kind_of(inst), inst->project, inst->pool, inst->name,
+	                           err);
+}
+
+/* After a failure: the row that was made for nothing. */
+static void undo_row(struct state *state, const struct storage_instance *inst)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+
+	delete_row(state, inst, &ignored);
+}
+
+static int create(struct state *state, struct operation *operation,
+                  const struct storage_instance *inst, const char *fingerprint, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	struct op op = storage_service_op(operation);
+
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	if (r == 0)
+		r = create_row(state, inst, err);
+	if (r < 0)
+		return r;
+
+	r = fingerprint ? storage_image_create_volume(state, operation, fingerprint, &ref.vol, err)
+	                : storage_driver_volume_create(&ref.vol, &op, err);
+	if (r < 0) {
+		undo_row(state, inst);
+		return r;
+	}
+	make_link(state, inst, &ref);
+	return 0;
+}
+
+int storage_instance_create_empty(struct state *state, struct operation *operation,
+                                  const struct storage_instance *inst, struct error **err)
+{
+	return create(state, operation, inst, NULL, err);
+}
+
+int storage_instance_create_from_image(struct state *state, struct operation *operation,
+                                       const struct storage_instance *inst, const char *fingerprint,
+                                       struct error **err)
+{
+	return create(state, operation, inst, fingerprint, err);
+}
+
+int storage_instance_rename(struct state *state, struct operation *operation,
+                            const struct storage_instance *inst, const char *new_name,
+                            struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+	struct storage_instance renamed = *inst;
+
+	renamed.name = new_name;
+	scoped_free char *new_disk_name =
+		storage_layout_disk_name(kind_of(inst), inst->project, new_name);
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	if (r == 0)
+		r = storage_ref_lock(state, &ref, operation, &lock, err);
+	if (r == 0)
+		r = storage_driver_volume_rename(&ref.vol, new_disk_name, err);
+	if (r < 0)
+		return r;
+
+	if (!inst->files_only)
+		r = storage_rows_rename(state, kind_of(inst), inst->project, inst->pool, inst->name,
+		                        new_name, err);
+	struct storage_volume vol = ref.vol;
+	vol.name = new_disk_name;
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_driver_volume_rename(&vol, ref.disk_name, &ignored);
+		return r;
+	}
+	remove_link(state, inst, inst->name);
+	ref.vol.name = new_disk_name;
+	make_link(state, &renamed, &ref);
+	return 0;
+}
+
+int storage_instance_delete(struct state *state, struct operation *operation,
+                            const struct storage_instance *inst, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	if (r == 0)
+		r = storage_ref_lock(state, &ref, operation, &lock, err);
+	/* Not cancelled halfway: a volume that is partly gone is of no use. */
+	if (r == 0)
+		r = storage_ref_delete(&ref, NULL, err);
+	if (r < 0)
+		return r;
+	remove_link(state, inst, inst->name);
+	return delete_row(state, inst, err);
+}
+
+int storage_instance_rebuild(struct state *state, struct operation *operation,
+                             const struct storage_instance *inst, const char *fingerprint,
+                             struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped_free char *suffix = random_hex(4);
+	scoped_free char *new_name = xasprintf(".rebuild-%s", suffix);
+	struct op op = storage_service_op(operation);
+
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	if (r < 0)
+		return r;
+
+	/* The old disk goes when the new one is complete. */
+	struct storage_volume vol = ref.vol;
+	vol.name = new_name;
+	r = fingerprint ? storage_image_create_volume(state, operation, fingerprint, &vol, err)
+	                : storage_driver_volume_create(&vol, &op, err);
+	if (r < 0)
+		return r;
+	r = storage_driver_volume_delete(&ref.vol, NULL, err);
+	if (r == 0)
+		r = storage_driver_volume_rename(&vol, ref.disk_name, err);
+	return r;
+}
+
+char *storage_instance_path(struct state *state, const struct storage_instance *inst,
+                            const char *snapshot)
+{
+	scoped_free char *pool_path = storage_layout_pool_path(state->dirs->root, inst->pool);
+	scoped_free char *disk_name =
+		storage_layout_disk_name(kind_of(inst), inst->project, inst->name);
+
+	return storage_layout_volume_path(pool_path, kind_of(inst), disk_name, snapshot);
+}
+
+int storage_instance_write_backup(struct state *state, const struct storage_instance *inst,
+                                  const char *text, struct error **err)
+{
+	scoped_free char *dir = storage_instance_path(state, inst, NULL);
+	scoped_free char *path = xasprintf("%s/backup.yaml", dir);
+
+	int r = file_replace(path, text, strlen(text), 0400);
+	return r < 0 ? error_set_errno(err, r, "Failed writing \"%s\"", path) : 0;
+}
+
+int storage_instance_resize(struct state *state, const struct storage_instance *inst,
+                            struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	return r < 0 ? r : storage_driver_volume_resize(&ref.vol, err);
+}
+
+int storage_instance_space(struct state *state, const struct storage_instance *inst,
+                           struct storage_space *ret_space, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+
+	int r = storage_ref_of_instance(state, inst, &ref, err);
+	return r < 0 ? r : storage_driver_volume_space(&ref.vol, ret_space, err);
+}
+
+bool storage_instance_exists(struct state *state, const struct storage_instance *inst)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+
+	return storage_ref_of_instance(state, inst, &ref, &ignored) == 0 &&
+	       storage_driver_volume_exists(&ref.vol);
+}
+
+/* What the functions for snapshots have in common. */
+static int begin(struct state *state, struct operation *operation,
+                 const struct storage_instance *inst, struct storage_ref *ref, struct lock **lock,
+                 struct error **err)
+{
+	int r = storage_ref_of_instance(state, inst, ref, err);
+
+	return r < 0 ? r : storage_ref_lock(state, ref, operation, lock, err);
+}
+
+int storage_instance_snapshot_create(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     int64_t expires, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+	struct op op = storage_service_op(operation);
+
+	int r = begin(state, operation, inst, &ref, &lock, err);
+	if (r == 0 && !inst->files_only)
+		r = storage_rows_snapshot_create(state, kind_of(inst), inst->project, inst->pool,
+		                                 inst->name, snapshot, NULL, expires, err);
+	if (r < 0)
+		return r;
+
+	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
+	r = storage_driver_snapshot_create(&snap, &op, err);
+	if (r < 0 && !inst->files_only) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_rows_snapshot_delete(state, kind_of(inst), inst->project, inst->pool,
+		                             inst->name, snapshot, &ignored);
+	}
+	return r;
+}
+
+int storage_instance_snapshot_delete(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+
+	int r = begin(state, operation, inst, &ref, &lock, err);
+	if (r < 0)
+		return r;
+	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
+	r = storage_driver_volume_delete(&snap, NULL, err);
+	if (r < 0 || inst->files_only)
+		return r;
+	return storage_rows_snapshot_delete(state, kind_of(inst), inst->project, inst->pool,
+	                                    inst->name, snapshot, err);
+}
+
+int storage_instance_snapshot_rename(struct state *state, struct operation *operation,
+                                     const struct storage_instance *inst, const char *snapshot,
+                                     const char *new_name, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+
+	int r = begin(state, operation, inst, &ref, &lock, err);
+	if (r < 0)
+		return r;
+	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
+	r = storage_driver_volume_rename(&snap, new_name, err);
+	if (r < 0 || inst->files_only)
+		return r;
+
+	r = storage_rows_snapshot_rename(state, kind_of(inst), inst->project, inst->pool,
+	                                 inst->name, snapshot, new_name, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		snap.snapshot = new_name;
+		storage_driver_volume_rename(&snap, snapshot, &ignored);
+	}
+	return r;
+}
+
+int storage_instance_snapshot_restore(struct state *state, struct operation *operation,
+                                      const struct storage_instance *inst, const char *snapshot,
+                                      struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+	struct op op = storage_service_op(operation);
+
+	int r = begin(state, operation, inst, &ref, &lock, err);
+	return r < 0 ? r : storage_driver_snapshot_restore(&ref.vol, snapshot, &op, err);
+}

@@ -1,0 +1,106 @@
+/* What the files of this folder share. */
+#pragma once
+
+#include <stdint.h>
+
+#include "daemon/storage/storage_instance.h"
+#include "db/storage_volumes.h"
+#include "drivers/host/host.h"
+#include "drivers/storage/storage_driver.h"
+#include "lib/base/error.h"
+#include "lib/base/map.h"
+#include "lib/base/scoped.h"
+#include "lib/base/thread.h"
+
+struct db_storage_pool;
+struct db_view;
+struct lock;
+struct operation;
+struct state;
+
+struct storage_service {
+	struct state *state;
+	struct host host;
+
+	struct mutex lock;
+	struct map *pools GUARDED; /* Name to struct storage_opened; never removed while in use. */
+	struct map *unavailable GUARDED; /* Names of pools that could not be mounted. */
+};
+
+/* The service's part for pools: storage_service.c. */
+
+/* Makes a closed one of a row for 'member'; owned by the caller, freed with the next. */
+struct storage_pool *storage_service_make(struct state *state, const struct db_storage_pool *row,
+                                          const char *member);
+void storage_service_unmake(struct storage_pool *pool);
+DEFINE_SCOPED(struct storage_pool *, storage_service_unmake);
+
+/* Hands an opened pool over to the service, or takes it out for its deletion. */
+void storage_service_add_take(struct state *state, struct storage_pool *pool);
+struct storage_pool *storage_service_remove(struct state *state, const char *name);
+
+/* Exchanges the config of an opened pool after its row changed. */
+void storage_service_reconfigure(struct state *state, const char *name, const struct smap *config);
+
+/*
+ * A volume as drivers want it, with the strings that it borrows: storage_ref.c. Opens the pool.
+ */
+struct storage_ref {
+	char *disk_name;
+	char *lock_name; /* For LOCK_VOLUME. */
+	struct storage_volume vol;
+};
+
+int storage_ref_init(struct state *state, const char *pool, enum storage_kind kind,
+                     const char *project, const char *name, struct storage_ref *ret_ref,
+                     struct error **err);
+int storage_ref_of_instance(struct state *state, const struct storage_instance *inst,
+                            struct storage_ref *ret_ref, struct error **err);
+void storage_ref_done(struct storage_ref *ref);
+
+/* The volume's snapshot 'name', which is borrowed. */
+struct storage_volume storage_ref_snapshot(const struct storage_ref *ref, const char *name);
+
+/* Takes the volume's lock until the operation is cancelled. */
+int storage_ref_lock(struct state *state, const struct storage_ref *ref,
+                     struct operation *operation, struct lock **ret_lock, struct error **err);
+
+/* Names of the snapshots that are on disk, in order of their creation; owned. */
+int storage_ref_snapshots(const struct storage_ref *ref, char ***ret_names, struct error **err);
+
+/* Removes volume and snapshots from disk. */
+int storage_ref_delete(struct storage_ref *ref, struct op *op, struct error **err);
+
+/* The unpacked image as a volume of the pool: storage_image.c. */
+
+/* Unpacks the image's files into the volume, which is there and empty. */
+int storage_image_unpack(struct state *state, const char *fingerprint, struct storage_volume *vol,
+                         struct op *op, struct error **err);
+
+/* Makes 'vol' of the image: through an image volume where the pool can clone. */
+int storage_image_create_volume(struct state *state, struct operation *operation,
+                                const char *fingerprint, struct storage_volume *vol,
+                                struct error **err);
+
+/* Rows: storage_rows.c. All are transactions of their own on this member's volumes. */
+
+enum db_storage_volume_type storage_rows_type(enum storage_kind kind);
+
+int storage_rows_create(struct state *state, enum storage_kind kind, enum storage_content content,
+                        const char *project, const char *pool, const char *name,
+                        const char *description, const struct smap *config, struct error **err);
+/* 0 as well if there is none. */
+int storage_rows_delete(struct state *state, enum storage_kind kind, const char *project,
+                        const char *pool, const char *name, struct error **err);
+int storage_rows_rename(struct state *state, enum storage_kind kind, const char *project,
+                        const char *pool, const char *name, const char *new_name,
+                        struct error **err);
+int storage_rows_snapshot_create(struct state *state, enum storage_kind kind, const char *project,
+                                 const char *pool, const char *name, const char *snapshot,
+                                 const char *description, int64_t expires, struct error **err);
+int storage_rows_snapshot_delete(struct state *state, enum storage_kind kind, const char *project,
+                                 const char *pool, const char *name, const char *snapshot,
+                                 struct error **err);
+int storage_rows_snapshot_rename(struct state *state, enum storage_kind kind, const char *project,
+                                 const char *pool, const char *name, const char *snapshot,
+                                 const char *new_name, struct error **err);
