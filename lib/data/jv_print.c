@@ -58,7 +58,7 @@ void jv_print_string(const char *s, size_t size, struct strbuf *b)
 	strbuf_add_char(b, '"');
 }
 
-/* The shortest text that reads as the same number. */
+/* The shortest text that reads as the same number, and not as an integer. */
 static void print_double(struct json_object *o, struct strbuf *b)
 {
 	const char *text = json_object_get_userdata(o);
@@ -81,6 +81,8 @@ static void print_double(struct json_object *o, struct strbuf *b)
 			break;
 	}
 	strbuf_add(b, buf);
+	if (!strpbrk(buf, ".e"))
+		strbuf_add(b, ".0");
 }
 
 static void print_int(struct json_object *o, struct strbuf *b)

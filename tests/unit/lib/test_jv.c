@@ -41,6 +41,7 @@ static void good_text_is_read_and_written_the_same(void **state)
 		"1.5",
 		"0.1",
 		"1e+300",
+		"-2500.0",
 		"\"\"",
 		"\"a\\\"\\\\\\n\\u0001\xC3\xA4\xF0\x9F\x90\xA7\"",
 		"[]",
