@@ -331,7 +331,7 @@ void cluster_store_nodes(struct cluster *cluster, const struct member_list *list
 }
 
 /* Before anybody was heard: what was known when the daemon ran last. */
-static struct member_list *list_of_nodes(struct cluster *cluster)
+static struct member_list *list_of_nodes(struct cluster *cluster) NO_LOCK_CHECK
 {
 	struct raft_node *nodes = NULL;
 	size_t n_nodes = 0;
@@ -465,7 +465,7 @@ static const char *architecture(void)
 	return uname(&name) < 0 ? "unknown" : name.machine;
 }
 
-static int load_identity(struct cluster *cluster, struct error **err)
+static int load_identity(struct cluster *cluster, struct error **err) NO_LOCK_CHECK
 {
 	scoped(db_local_raft_done) struct db_local_raft raft = { 0 };
 	int r = db_local_get_raft(cluster->local, &raft, err);
@@ -485,7 +485,7 @@ static int load_identity(struct cluster *cluster, struct error **err)
 	return 0;
 }
 
-static void load_name(struct cluster *cluster)
+static void load_name(struct cluster *cluster) NO_LOCK_CHECK
 {
 	struct raft_node *nodes = NULL;
 	size_t n_nodes = 0;
@@ -500,7 +500,7 @@ static void load_name(struct cluster *cluster)
 }
 
 int cluster_new(const struct cluster_options *options, struct cluster **ret_cluster,
-                struct error **err)
+                struct error **err) NO_LOCK_CHECK
 {
 	scoped(cluster_freep) struct cluster *cluster = xcalloc(1, sizeof(*cluster));
 
@@ -683,7 +683,7 @@ void cluster_stop(struct cluster *cluster)
 	worker_drain(cluster->calls, date_deadline(DRAIN_MS));
 }
 
-void cluster_free(struct cluster *cluster)
+void cluster_free(struct cluster *cluster) NO_LOCK_CHECK
 {
 	if (!cluster)
 		return;

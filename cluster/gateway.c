@@ -726,7 +726,7 @@ char *gateway_address(struct gateway *g)
 /* --- Making and ending --- */
 
 int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
-                struct error **err)
+                struct error **err) NO_LOCK_CHECK
 {
 	scoped(gateway_freep) struct gateway *g = xcalloc(1, sizeof(*g));
 
@@ -770,7 +770,7 @@ void gateway_stop(struct gateway *g)
 	stop_node(g);
 }
 
-void gateway_free(struct gateway *g)
+void gateway_free(struct gateway *g) NO_LOCK_CHECK
 {
 	if (!g)
 		return;

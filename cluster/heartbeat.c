@@ -64,7 +64,7 @@ struct heartbeat {
 	bool is_skewed GUARDED;
 };
 
-struct heartbeat *heartbeat_new(void)
+struct heartbeat *heartbeat_new(void) NO_LOCK_CHECK
 {
 	struct heartbeat *h = xcalloc(1, sizeof(*h));
 
@@ -76,7 +76,7 @@ struct heartbeat *heartbeat_new(void)
 	return h;
 }
 
-void heartbeat_free(struct heartbeat *h)
+void heartbeat_free(struct heartbeat *h) NO_LOCK_CHECK
 {
 	if (!h)
 		return;
