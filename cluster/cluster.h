@@ -41,7 +41,7 @@ struct cluster_options {
 	const struct cluster_hooks *hooks; /* Borrowed for the cluster's life. */
 	const char *version;               /* The daemon's version, for User-Agent. */
 	uint64_t n_api_extensions;         /* Members with other counts are "Blocked". */
-	unsigned latency_ms;               /* Engine's network latency; 0 means 35. */
+	unsigned latency_ms;               /* Engine's network latency; 0 means 30. */
 };
 
 /* Sets what the engine and libuv read from the environment; SIGPIPE is ignored from here on. */

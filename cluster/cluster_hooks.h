@@ -97,7 +97,7 @@ struct cluster_hooks {
 	/* Leadership came to this member or left it. Must not block. */
 	void (*leader_changed)(void *arg, bool is_leader);
 
-	/* A member was added, removed, renamed, or changed between online and offline. */
+	/* A member was added, removed, renamed, leads, or is online or not. Must not block. */
 	void (*members_changed)(void *arg);
 
 	/* 'name' went offline or came back; on the leader only. For warnings and healing. */

@@ -748,12 +748,18 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret_gate
 	r = start_node(g, NULL, 0, err);
 	if (r < 0)
 		return error_wrap(err, "Failed starting the database node");
-	r = thread_start(&g->watch, "leader-watch", 0, watch_run, g);
-	if (r < 0)
-		return error_set_errno(err, r, "Failed starting a thread");
-	g->has_watch = true;
 
 	*ret_gateway = TAKE_PTR(g);
+	return 0;
+}
+
+int gateway_watch(struct gateway *g, struct error **err)
+{
+	int r = thread_start(&g->watch, "leader-watch", 0, watch_run, g);
+	if (r < 0)
+		return error_set_errno(err, r, "Failed starting a thread");
+
+	g->has_watch = true;
 	return 0;
 }
 

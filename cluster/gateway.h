@@ -48,6 +48,9 @@ struct gateway_options {
 int gateway_new(const struct gateway_options *options, struct gateway **ret_gateway,
                 struct error **err);
 
+/* Starts the thread that looks who leads; leader_changed() may be called from here on. */
+int gateway_watch(struct gateway *gateway, struct error **err);
+
 /* Ends the watch, all pumped connections and the node; waits for them. Idempotent. */
 void gateway_stop(struct gateway *gateway);
 void gateway_free(struct gateway *gateway);

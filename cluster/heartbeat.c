@@ -517,6 +517,15 @@ void heartbeat_changed(struct cluster *cluster)
 	mutex_unlock(&h->lock);
 }
 
+void heartbeat_forget_list(struct cluster *cluster)
+{
+	struct heartbeat *h = cluster->heartbeat;
+
+	mutex_lock(&h->lock);
+	h->heard_generation = 0;
+	mutex_unlock(&h->lock);
+}
+
 void heartbeat_leader_begin(struct cluster *cluster)
 {
 	struct heartbeat *h = cluster->heartbeat;
@@ -569,12 +578,13 @@ int heartbeat_tick(struct cluster *cluster)
 	if (!cluster_is_enabled(cluster) || !gateway_is_leader(cluster->gateway))
 		return 0;
 
+	int64_t pause = threshold_ms(cluster) / 2;
 	mutex_lock(&h->lock);
 	bool is_new_leader = h->is_new_leader, is_requested = h->is_requested;
 	bool is_due = is_requested || now >= h->next_round;
 	h->is_new_leader = h->is_requested = false;
 	if (is_due)
-		h->next_round = now + threshold_ms(cluster) / 2;
+		h->next_round = now + pause;
 	mutex_unlock(&h->lock);
 
 	if (is_due) {

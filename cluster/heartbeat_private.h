@@ -15,5 +15,8 @@ int heartbeat_tick(struct cluster *cluster);
 /* This member leads from now on: a session of its own, a round at once. Does not block. */
 void heartbeat_leader_begin(struct cluster *cluster);
 
+/* A member has made a list of its own: the leader's next call is to bring its one. */
+void heartbeat_forget_list(struct cluster *cluster);
+
 /* The list has changed otherwise than by a round: everybody is to get it. Does not block. */
 void heartbeat_changed(struct cluster *cluster);
