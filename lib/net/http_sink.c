@@ -100,17 +100,19 @@ static void write_piece(void *arg)
 	loop_call(s->loop, write_done, s);
 }
 
-static void start_writing(struct http_sink *s)
+static int start_writing(struct http_sink *s)
 {
 	struct strbuf empty = s->piece;
 
 	s->piece = s->collected;
 	s->collected = empty;
 	s->is_writing = true;
-	if (worker_submit(s->io, write_piece, s) < 0) {
+	int r = worker_submit(s->io, write_piece, s);
+	if (r < 0) {
 		s->is_writing = false;
-		s->result = -EAGAIN;
+		s->result = r;
 	}
+	return r;
 }
 
 int http_sink_write(struct http_sink *s, const void *data, size_t size)
@@ -128,9 +130,7 @@ int http_sink_write(struct http_sink *s, const void *data, size_t size)
 		return 0;
 	if (s->result < 0)
 		return s->result;
-	if (s->collected.size >= PIECE)
-		start_writing(s);
-	return 0;
+	return s->collected.size >= PIECE ? start_writing(s) : 0;
 }
 
 bool http_sink_is_full(struct http_sink *s)
@@ -152,9 +152,9 @@ int http_sink_finish(struct http_sink *s)
 			return s->result;
 		if (s->collected.size == 0 && s->fd >= 0)
 			return lseek(s->fd, 0, SEEK_SET) < 0 ? -errno : 0;
-		start_writing(s);
-		if (s->result < 0)
-			return s->result;
+		int r = start_writing(s);
+		if (r < 0)
+			return r == -EAGAIN ? -ENOBUFS : r;
 	}
 	s->is_waiting = true;
 	return -EAGAIN;
