@@ -10,7 +10,8 @@
  *
  * Before "committed" only the source may run the instance, after it only the target. A step that
  * stops in place goes from planned to paused to cleaned, one that starts in place from planned to
- * running to cleaned. An undone step may be planned again.
+ * running to cleaned. An undone step may be planned again. A committed one is undone only by a
+ * second conditional commit back to the source, when the target has said that it cannot start it.
  */
 #pragma once
 

@@ -325,8 +325,10 @@ static void plan_restore(struct making *making)
 	if (making->request->is_skipped)
 		return;
 	for (size_t i = 0; i < snapshot->n_instances; i++)
-		if (snapshot->instances[i].id != 0 && (snapshot->instances[i].origin == home ||
-		                                       snapshot->instances[i].member == home))
+		if (snapshot->instances[i].id != 0 &&
+		    ((snapshot->instances[i].origin == home &&
+		      snapshot->instances[i].member != home) ||
+		     (snapshot->instances[i].member == home && snapshot->instances[i].is_running)))
 			movers[n_movers++] = i;
 	order_instances(snapshot, movers, n_movers);
 

@@ -1,17 +1,13 @@
 #include "daemon/instance/instance_delete.h"
 
-#include <errno.h>
-#include <unistd.h>
-
-#include "daemon/core/dirs.h"
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/instance/instance_conf.h"
-#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 
 int instance_delete_check(const struct instance *inst, struct error **err)
@@ -24,6 +20,11 @@ int instance_delete_check(const struct instance *inst, struct error **err)
 	return 0;
 }
 
+static int check_moving(struct db_tx *tx, void *arg, struct error **err)
+{
+	return instance_moving_check(tx, *(const int64_t *)arg, err);
+}
+
 static int delete_row(struct db_tx *tx, void *arg, struct error **err)
 {
 	return db_instance_delete(tx, *(const int64_t *)arg, err);
@@ -34,7 +35,10 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 	struct storage_instance storage;
 	struct instance_spec_built built;
 	int64_t id = inst->row->row.id;
-	int r = 0;
+	int r = db_read(inst->state->db, check_moving, &id, err);
+
+	if (r < 0)
+		return r;
 
 	/* Without a root disk there is no volume: creation failed half-way or a profile changed. */
 	if (instance_root_disk(&inst->row->devices)) {

@@ -8,6 +8,7 @@
 #include "daemon/image/image_template.h"
 #include "daemon/instance/instance_delete.h"
 #include "daemon/instance/instance_exit.h"
+#include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_volatile.h"
 #include "daemon/storage/storage_instance.h"
@@ -134,13 +135,16 @@ static int apply_templates(const struct instance *inst, const struct instance_sp
 struct started {
 	int64_t id;
 	const struct smap *changes;
+	bool is_moved;
 };
 
 static int write_started(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct started *started = arg;
+	int r = started->is_moved ? 0 : instance_moving_check(tx, started->id, err);
 
-	int r = db_instance_patch_config(tx, started->id, started->changes, err);
+	if (r == 0)
+		r = db_instance_patch_config(tx, started->id, started->changes, err);
 	if (r < 0)
 		return r;
 
@@ -148,10 +152,14 @@ static int write_started(struct db_tx *tx, void *arg, struct error **err)
 }
 
 static int start_built(const struct instance *inst, struct operation *op,
-                       const struct instance_spec_built *built, struct smap *changes,
+                       const struct instance_spec_built *built, struct smap *changes, bool is_moved,
                        struct error **err)
 {
-	struct started started = { .id = inst->row->row.id, .changes = changes };
+	struct started started = {
+		.id = inst->row->row.id,
+		.changes = changes,
+		.is_moved = is_moved,
+	};
 	struct op driver = driver_op(op);
 
 	int r = apply_templates(inst, built, changes, err);
@@ -174,7 +182,8 @@ static int start_built(const struct instance *inst, struct operation *op,
 	return r;
 }
 
-int instance_power_start(const struct instance *inst, struct operation *op, struct error **err)
+static int start(const struct instance *inst, struct operation *op, bool is_moved,
+                 struct error **err)
 {
 	scoped(smap_done) struct smap changes = { 0 };
 	struct instance_spec_built built;
@@ -187,7 +196,7 @@ int instance_power_start(const struct instance *inst, struct operation *op, stru
 	if (r < 0)
 		return r;
 
-	r = start_built(inst, op, &built, &changes, err);
+	r = start_built(inst, op, &built, &changes, is_moved, err);
 	if (r < 0)
 		instance_spec_stop(inst);
 	instance_spec_done(inst, &built);
@@ -195,6 +204,16 @@ int instance_power_start(const struct instance *inst, struct operation *op, stru
 		instance_event(inst, op, "instance-started");
 
 	return r;
+}
+
+int instance_power_start(const struct instance *inst, struct operation *op, struct error **err)
+{
+	return start(inst, op, false, err);
+}
+
+int instance_power_start_moved(const struct instance *inst, struct error **err)
+{
+	return start(inst, NULL, true, err);
 }
 
 /* Unmounts and records the end; errors can only be logged, since it has ended. */

@@ -42,7 +42,11 @@ int instance_power_check(const struct instance *inst, enum instance_action actio
 int instance_power_change(const struct instance *inst, struct operation *op,
                           const struct instance_power_request *request, struct error **err);
 
+/* 409 while a plan is moving it. */
 int instance_power_start(const struct instance *inst, struct operation *op, struct error **err);
+
+/* The same for the plan itself. */
+int instance_power_start_moved(const struct instance *inst, struct error **err);
 
 /*
  * Stops it: an orderly shutdown that is given 'timeout_s', or at once when forced. Its power state

@@ -316,7 +316,8 @@ static void restore_brings_home_what_came_from_there(void **state)
 	world_init(&world);
 	world.instances[3].origin = 2;
 	world.instances[4].member = 2;
-	world.instances[4].is_running = false;
+	world.instances[5].member = 2;
+	world.instances[5].is_running = false;
 	assert_int_equal(planner_make(&world.snapshot, &request, &plan, &err), 0);
 	assert_int_equal(plan.n_steps, 2);
 	assert_int_equal(plan.steps[0].to, 2);

@@ -1,0 +1,17 @@
+/*
+ * Whether a plan is just moving an instance.
+ *
+ * From the last copy to the commit of a move nobody else may start, delete or rename it. That is
+ * checked in the transaction that writes the change, so that the change or the move comes first,
+ * but never both at once.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct db_tx;
+
+/* 409 "Instance is being moved to another member" while it is. */
+int instance_moving_check(struct db_tx *tx, int64_t instance_id, struct error **err);

@@ -1,0 +1,52 @@
+/*
+ * Carrying out a plan, on the member that leads.
+ *
+ * A coordinator owns a plan by its term, which it raised when it took over. It runs the steps in
+ * their order, several at a time within the caps, and writes each phase down before it goes on, on
+ * condition that the term is still its own. So a leader that was replaced without noticing cannot
+ * do anything: its next write, and the members that it asks, refuse.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/plans.h"
+#include "lib/base/error.h"
+
+struct json_object;
+struct operation;
+struct state;
+
+/* What a plan was told, from its options. */
+struct member_plan_options {
+	int64_t max_parallel; /* Steps at a time for one source or target; 0: 8. */
+	int64_t bandwidth;    /* Bytes a second for each copy; 0: no limit. */
+	bool stops_on_error;  /* on_error: "stop". */
+	bool undoes_on_error; /* on_error: "rollback". */
+};
+
+/* Reads them from JSON; 400 for what is wrong. 'ret_json' is the text for the row, owned. */
+int member_plan_read_options(struct json_object *body, struct member_plan_options *ret_options,
+                             char **ret_json, struct error **err);
+
+/*
+ * Takes the plan over and carries it out; returns when it has ended, was paused, or was taken over
+ * by another (-EEXIST, 409). 'op' shows the progress.
+ */
+int member_plan_run(struct state *state, const char *uuid, struct operation *op,
+                    struct error **err);
+
+/* Makes the operation that runs the plan, in the name of who asked for it. */
+int member_plan_operation(struct state *state, const struct db_plan *plan,
+                          struct operation **ret_op, struct error **err);
+
+/* Takes over all open plans that nobody here coordinates yet; on the leader only. */
+int member_plan_adopt(struct state *state, struct error **err);
+
+/* {action}: "pause", "resume", "cancel", "retry" or "undo". 400 where it does not apply. */
+int member_plan_act(struct state *state, const char *uuid, const char *action, struct error **err);
+
+/* Loads one with its steps. 404. Release both with their _done functions. */
+int member_plan_load(struct state *state, const char *uuid, struct db_plan *ret_plan,
+                     struct db_plan_steps *ret_steps, struct error **err);

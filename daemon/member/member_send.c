@@ -1,0 +1,148 @@
+#include "daemon/member/member_send.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cluster/connect.h"
+#include "daemon/core/state.h"
+#include "daemon/instance/instance.h"
+#include "daemon/member/member_service.h"
+#include "daemon/storage/storage_transfer.h"
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/base/strbuf.h"
+#include "lib/base/worker.h"
+#include "lib/net/stream.h"
+#include "lib/net/stream_pump.h"
+#include "lib/net/url.h"
+
+#define CONNECT_MS 10000
+
+struct sending {
+	struct state *state;
+	struct member_send *send;
+	struct stream *stream;
+};
+
+void member_send_free(struct member_send *send)
+{
+	if (!send)
+		return;
+
+	free(send->project);
+	free(send->instance);
+	free(send);
+}
+
+/* Names of the instance's snapshots, oldest first, borrowed; a vector for the caller to free. */
+static const char **snapshot_names(const struct instance *inst)
+{
+	size_t n = 0;
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
+	const char **names = xcalloc(n + 1, sizeof(*names));
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = rows[i].name;
+
+	return names;
+}
+
+static int send_pass(struct state *state, const struct member_send *send, int fd,
+                     struct error **err)
+{
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = instance_load(state, send->project, send->instance, &inst, err);
+	if (r == 0)
+		r = instance_storage(inst, &storage, err);
+	if (r < 0)
+		return r;
+
+	scoped_free const char **snapshots = snapshot_names(inst);
+	const struct storage_send pass = {
+		.snapshots = snapshots,
+		.pass = send->pass,
+		.is_last = send->is_last,
+		.refresh = send->is_refresh,
+		.allow_inconsistent = !send->is_last,
+		.bytes_per_second = send->bandwidth,
+	};
+	return storage_transfer_send(state, NULL, &storage, &pass, fd, NULL, err);
+}
+
+static void run_send(void *arg)
+{
+	struct sending *sending = arg;
+	scoped(error_freep) struct error *err = NULL;
+
+	int fd = stream_pump_to_fd(sending->state->loop, sending->stream);
+	if (fd >= 0) {
+		if (send_pass(sending->state, sending->send, fd, &err) < 0)
+			log_warn("Failed sending the volume of instance \"%s\": %s",
+			         sending->send->instance, err->msg);
+		close(fd);
+	}
+	member_send_free(sending->send);
+	free(sending);
+}
+
+void member_send_start(struct state *state, struct member_send *send_take,
+                       struct stream *stream_take)
+{
+	struct sending *sending = xcalloc(1, sizeof(*sending));
+
+	sending->state = state;
+	sending->send = send_take;
+	sending->stream = stream_take;
+	if (worker_submit(state->members->phases, run_send, sending) < 0) {
+		stream_free(stream_take);
+		member_send_free(send_take);
+		free(sending);
+	}
+}
+
+static char *send_path(const struct member_send *send)
+{
+	scoped_free char *project = url_escape(send->project);
+	scoped_free char *instance = url_escape(send->instance);
+
+	return xasprintf("/internal/volumes/send?project=%s&instance=%s&pass=%u&last=%d&refresh=%d"
+	                 "&bandwidth=%llu",
+	                 project, instance, send->pass, send->is_last, send->is_refresh,
+	                 send->bandwidth);
+}
+
+int member_send_receive(struct state *state, const char *source, const struct member_send *send,
+                        unsigned long long *ret_bytes, struct error **err)
+{
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped_free char *address = NULL;
+	scoped_free char *path = send_path(send);
+	struct storage_instance storage;
+	struct storage_sent received = { 0 };
+	struct stream *stream = NULL;
+
+	int r = instance_load(state, send->project, send->instance, &inst, err);
+	if (r == 0)
+		r = instance_storage(inst, &storage, err);
+	if (r == 0)
+		r = connect_address(state->cluster, source, &address, err);
+	if (r == 0)
+		r = connect_upgrade(state->cluster, address, path, "volume", CONNECT_MS, NULL,
+		                    &stream, err);
+	if (r < 0)
+		return r;
+
+	scoped_fd int fd = stream_pump_to_fd(state->loop, stream);
+	if (fd < 0)
+		return error_set_errno(err, fd, "Failed connecting to member \"%s\"", source);
+
+	storage.files_only = true;
+	r = storage_transfer_receive(state, NULL, &storage, fd, &received, err);
+	if (r == 0)
+		*ret_bytes = received.bytes;
+
+	return r;
+}

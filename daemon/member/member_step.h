@@ -1,0 +1,32 @@
+/* One step of a plan, from phase to phase, as its coordinator drives it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/plans.h"
+#include "lib/base/error.h"
+
+struct state;
+
+struct member_step {
+	struct state *state;
+	const char *plan; /* UUID */
+	int64_t plan_id;
+	int64_t term;
+	const char *kind;   /* Of the plan: "evacuate". */
+	const char *member; /* Which the plan is about. */
+	int64_t bandwidth;
+	struct db_plan_step row; /* Owned by the coordinator; kept as the database has it. */
+
+	/* Called after each phase, for those who watch. */
+	void (*changed)(void *arg);
+	void *arg;
+};
+
+/*
+ * Drives it until it has ended. 0: it is final (cleaned, skipped, or undone with row.error set).
+ * -EEXIST (409): another coordinator has the plan. Anything else: it could not go on nor back, and
+ * is where it was, for another attempt.
+ */
+int member_step_run(struct member_step *step, struct error **err);
