@@ -46,3 +46,17 @@ void db_nodes_check(int r, struct error **err, const char *what);
 		struct error *err = NULL;            \
 		db_nodes_check((call), &err, #call); \
 	} while (0)
+
+/* Inside a transaction's callback, with its 'err': fails the test unless the call succeeds. */
+#define OK(call) db_nodes_check((call), err, #call)
+
+/* The same unless it fails with this errno; then 'err' is empty again. */
+#define FAILS(want, call)                       \
+	do {                                    \
+		assert_int_equal((call), want); \
+		error_free(*err);               \
+		*err = NULL;                    \
+	} while (0)
+
+/* Text for a field that is not const. */
+#define T(s) ((char[]){ s })
