@@ -146,8 +146,15 @@ static int operations_list(struct request *req, struct response *res, struct err
 static int owner(struct request *req, char **ret_member, struct error **err)
 {
 	int64_t id = operation_member_id(request_param(req, "id"));
+	scoped(operation_unrefp) struct operation *here = NULL;
+	scoped(error_freep) struct error *none = NULL;
 
 	(void)err;
+
+	/* One that joined the cluster meanwhile has another id than when it made the operation. */
+	if (operation_find(req->state, request_param(req, "id"), &here, &none) == 0)
+		return 0;
+
 	if (id == 0 || !state_is_clustered(req->state) ||
 	    id == cluster_member_id(req->state->cluster))
 		return 0;

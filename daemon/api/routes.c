@@ -1,25 +1,41 @@
 #include <stddef.h>
 
 #include "daemon/api/certificates.h"
+#include "daemon/api/cluster.h"
+#include "daemon/api/cluster_groups.h"
+#include "daemon/api/cluster_members.h"
 #include "daemon/api/events.h"
 #include "daemon/api/internal.h"
 #include "daemon/api/internal_cluster.h"
 #include "daemon/api/internal_sql.h"
+#include "daemon/api/metadata.h"
+#include "daemon/api/metrics.h"
 #include "daemon/api/operations.h"
+#include "daemon/api/placement_groups.h"
 #include "daemon/api/profiles.h"
 #include "daemon/api/projects.h"
+#include "daemon/api/resources.h"
 #include "daemon/api/root.h"
 #include "daemon/api/route.h"
 #include "daemon/api/server.h"
+#include "daemon/api/warnings.h"
 
 const struct route_table *const route_tables[] = {
 	&root_routes,
 	&server_routes,
 	&certificates_routes,
+	&cluster_routes,
+	&cluster_members_routes,
+	&cluster_groups_routes,
 	&events_routes,
+	&metadata_routes,
+	&metrics_routes,
 	&operations_routes,
+	&placement_groups_routes,
 	&profiles_routes,
 	&projects_routes,
+	&resources_routes,
+	&warnings_routes,
 	&internal_routes,
 	&internal_cluster_routes,
 	&internal_sql_routes,

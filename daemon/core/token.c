@@ -19,7 +19,9 @@ static struct json_object *to_operation(struct state *state, const struct db_tok
 {
 	scoped(jv_unrefp) struct json_object *data = json_tokener_parse(row->data);
 	struct json_object *o = jv_object();
-	struct json_object *metadata = jv_copy(jv_member(data, "metadata"));
+	/* The cluster writes its own rows, with nothing but the metadata. */
+	bool is_join = row->kind == DB_TOKEN_JOIN;
+	struct json_object *metadata = jv_copy(is_join ? data : jv_member(data, "metadata"));
 	struct json_object *resources = jv_copy(jv_member(data, "resources"));
 	struct json_object *who = jv_copy(jv_member(data, "requestor"));
 	scoped_free char *member = state_member_name(state);
@@ -32,7 +34,8 @@ static struct json_object *to_operation(struct state *state, const struct db_tok
 
 	jv_set_string(o, "id", row->uuid);
 	jv_set_string(o, "class", "token");
-	jv_set_string(o, "description", str_or_empty(jv_text(data, "description")));
+	jv_set_string(o, "description",
+	              is_join ? "Cluster join token" : jv_text(data, "description"));
 	jv_set_date(o, "created_at", row->created);
 	jv_set_date(o, "updated_at", row->created);
 	jv_set_string(o, "status", "Running");

@@ -94,7 +94,7 @@ static int parse_method(struct parser *p, char *method)
 			return 0;
 	if (strcmp(method, "CONNECT") == 0 || strcmp(method, "TRACE") == 0)
 		return refuse(p, 405, "Method not allowed");
-	return refuse(p, 501, "Method not implemented");
+	return refuse(p, 404, "Method not found");
 }
 
 static int parse_target(struct parser *p, char *target)
