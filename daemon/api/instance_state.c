@@ -1,4 +1,6 @@
 /* /1.0/instances/{name}/state: what an instance does and uses; start, stop and the like. */
+#include "daemon/api/instance_state.h"
+
 #include <stdlib.h>
 #include <string.h>
 

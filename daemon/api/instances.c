@@ -1,4 +1,6 @@
 /* /1.0/instances and /1.0/instances/{name}. */
+#include "daemon/api/instances.h"
+
 #include <stdlib.h>
 #include <string.h>
 

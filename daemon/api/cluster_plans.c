@@ -1,0 +1,239 @@
+/* Evacuation and restore of members, and the plans that carry them out. */
+#include "daemon/api/cluster_plans.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "cluster/handover.h"
+#include "cluster/plan.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/request.h"
+#include "daemon/core/response.h"
+#include "daemon/core/state.h"
+#include "daemon/member/member_evacuate.h"
+#include "daemon/member/member_phase.h"
+#include "daemon/member/member_plan.h"
+#include "daemon/member/member_send.h"
+#include "daemon/member/member_service.h"
+#include "lib/base/alloc.h"
+#include "lib/base/parse.h"
+#include "lib/base/worker.h"
+#include "lib/data/jv.h"
+
+static int member_state_post(struct request *req, struct response *res, struct error **err)
+{
+	struct member_evacuate evacuate = { 0 };
+	scoped(operation_unrefp) struct operation *op = NULL;
+	struct json_object *body = NULL;
+	struct json_object *plan = NULL;
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = member_evacuate_parse(body, request_param(req, "name"), &evacuate, err);
+	if (r < 0)
+		return r;
+
+	if (evacuate.is_dry) {
+		r = member_evacuate_dry_run(req->state, &evacuate, &plan, err);
+		if (r == 0)
+			response_sync(res, plan);
+	} else {
+		r = member_evacuate_begin(req, &evacuate, &op, err);
+		if (r == 0)
+			r = response_operation(res, op, err);
+	}
+	member_evacuate_done(&evacuate);
+	return r;
+}
+
+static int list_all(struct db_tx *tx, void *arg, struct error **err)
+{
+	return db_plan_list(tx, NULL, 0, arg, err);
+}
+
+static int plans_list(struct request *req, struct response *res, struct error **err)
+{
+	struct db_plans plans = { 0 };
+	struct json_object *list = jv_array();
+
+	int r = db_read(req->state->db, list_all, &plans, err);
+	for (size_t i = 0; r == 0 && i < plans.n; i++) {
+		struct db_plan plan = { 0 };
+		struct db_plan_steps steps = { 0 };
+
+		if (req->recursion == 0) {
+			jv_add_take(list,
+			            jv_of_stringf("/1.0/cluster/plans/%s", plans.rows[i].uuid));
+			continue;
+		}
+		r = member_plan_load(req->state, plans.rows[i].uuid, &plan, &steps, err);
+		if (r == 0)
+			jv_add_take(list, plan_json(&plan, steps.rows, steps.n, false));
+		db_plan_done(&plan);
+		db_plan_step_list_done(&steps);
+	}
+	db_plan_list_done(&plans);
+	if (r < 0) {
+		json_object_put(list);
+		return r;
+	}
+
+	response_sync(res, list);
+	return 0;
+}
+
+static int plan_get(struct request *req, struct response *res, struct error **err)
+{
+	struct db_plan plan = { 0 };
+	struct db_plan_steps steps = { 0 };
+
+	int r = member_plan_load(req->state, request_param(req, "uuid"), &plan, &steps, err);
+	if (r < 0)
+		return r;
+
+	response_sync(res, plan_json(&plan, steps.rows, steps.n, true));
+	db_plan_done(&plan);
+	db_plan_step_list_done(&steps);
+	return 0;
+}
+
+static int plan_post(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body = NULL;
+	const char *action = NULL;
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_need_string(body, "action", &action, err);
+	if (r == 0)
+		r = member_plan_act(req->state, request_param(req, "uuid"), action, err);
+	if (r == 0)
+		r = member_plan_adopt(req->state, err);
+	if (r == 0)
+		response_empty(res);
+
+	return r;
+}
+
+struct phase_job {
+	struct state *state;
+	struct json_object *body; /* What 'phase' borrows from. */
+	struct member_phase phase;
+	struct response_later *later;
+};
+
+static void run_phase(void *arg)
+{
+	struct phase_job *job = arg;
+	struct json_object *answer = NULL;
+	struct error *err = NULL;
+
+	member_phase_run(job->state, &job->phase, &answer, &err);
+	response_later_send(job->later, answer, err);
+	json_object_put(job->body);
+	free(job);
+}
+
+/* Long, so it holds no request thread. */
+static int phase_post(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body = NULL;
+	struct phase_job *job = xcalloc(1, sizeof(*job));
+
+	int r = request_json(req, &body, err);
+	if (r == 0) {
+		job->state = req->state;
+		job->body = jv_copy(body);
+		r = member_phase_parse(job->body, &job->phase, err);
+	}
+	if (r < 0) {
+		json_object_put(job->body);
+		free(job);
+		return r;
+	}
+
+	job->later = response_defer(res, NULL, NULL);
+	if (worker_submit(req->state->members->phases, run_phase, job) < 0) {
+		struct error *busy = NULL;
+
+		error_set(&busy, 503, "This member is too busy");
+		response_later_send(job->later, NULL, busy);
+		json_object_put(job->body);
+		free(job);
+	}
+	return 0;
+}
+
+struct sending {
+	struct state *state;
+	struct member_send *send;
+};
+
+static void send_upgraded(struct stream *stream_take, void *arg)
+{
+	struct sending *sending = arg;
+
+	member_send_start(sending->state, sending->send, stream_take);
+	free(sending);
+}
+
+static int query_number(const struct request *req, const char *key, uint64_t *ret_value,
+                        struct error **err)
+{
+	const char *text = request_query(req, key);
+
+	if (text && parse_uint64(text, ret_value) < 0)
+		return error_set(err, 400, "Invalid value for \"%s\"", key);
+
+	return 0;
+}
+
+static int volume_send(struct request *req, struct response *res, struct error **err)
+{
+	const char *instance = request_query(req, "instance");
+	uint64_t pass = 0;
+	uint64_t is_last = 0;
+	uint64_t is_refresh = 0;
+	uint64_t bandwidth = 0;
+
+	if (!instance)
+		return error_set(err, 400, "No instance");
+
+	int r = query_number(req, "pass", &pass, err);
+	if (r == 0)
+		r = query_number(req, "last", &is_last, err);
+	if (r == 0)
+		r = query_number(req, "refresh", &is_refresh, err);
+	if (r == 0)
+		r = query_number(req, "bandwidth", &bandwidth, err);
+	if (r < 0)
+		return r;
+
+	struct sending *sending = xcalloc(1, sizeof(*sending));
+	sending->state = req->state;
+	sending->send = xcalloc(1, sizeof(*sending->send));
+	*sending->send = (struct member_send){
+		.project = xstrdup(req->project),
+		.instance = xstrdup(instance),
+		.pass = (unsigned)pass,
+		.is_last = is_last != 0,
+		.is_refresh = is_refresh != 0,
+		.bandwidth = bandwidth,
+	};
+	response_upgrade(res, "volume", send_upgraded, sending);
+	return 0;
+}
+
+/* clang-format off */
+static const struct route routes[] = {
+	{ "POST", "/1.0/cluster/members/{name}/state", member_state_post, ACCESS_ENTITLED, "server", "can_edit", ON_LEADER,     "clustering_evacuation", NULL, ROUTE_BODY_JSON, false },
+	{ "GET",  "/1.0/cluster/plans",                plans_list,        ACCESS_TRUSTED,  NULL,     NULL,       ON_ANY_MEMBER, "cluster_plans",         NULL, ROUTE_BODY_JSON, false },
+	{ "GET",  "/1.0/cluster/plans/{uuid}",         plan_get,          ACCESS_TRUSTED,  NULL,     NULL,       ON_ANY_MEMBER, "cluster_plans",         NULL, ROUTE_BODY_JSON, false },
+	{ "POST", "/1.0/cluster/plans/{uuid}",         plan_post,         ACCESS_ENTITLED, "server", "can_edit", ON_LEADER,     "cluster_plans",         NULL, ROUTE_BODY_JSON, false },
+	{ "POST", "/internal/plans/phase",             phase_post,        ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
+	{ "POST", "/internal/volumes/send",            volume_send,       ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
+};
+/* clang-format on */
+
+const struct route_table cluster_plans_routes = ROUTE_TABLE(routes);

@@ -1,0 +1,314 @@
+#include "daemon/member/member_evacuate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "cluster/plan.h"
+#include "cluster/planner.h"
+#include "daemon/core/access.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/request.h"
+#include "daemon/core/state.h"
+#include "daemon/project/placement_view.h"
+#include "daemon/storage/storage_service.h"
+#include "db/reservations.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/uuid.h"
+#include "lib/data/jv.h"
+#include "lib/data/jv_print.h"
+
+#define FAMILIES (PLACEMENT_VIEW_FAMILIES | DB_PROFILES | DB_SNAPSHOTS)
+
+void member_evacuate_done(struct member_evacuate *evacuate)
+{
+	free(evacuate->options_json);
+	*evacuate = (struct member_evacuate){ 0 };
+}
+
+static int read_mode(struct member_evacuate *evacuate, const char *mode, struct error **err)
+{
+	evacuate->mode = -1;
+	if (!mode || !*mode)
+		return 0;
+	if (evacuate->is_restore) {
+		evacuate->is_skipped = strcmp(mode, "skip") == 0;
+		return evacuate->is_skipped ? 0 : error_set(err, 400, "Invalid mode: \"%s\"", mode);
+	}
+	if (strcmp(mode, "auto") == 0)
+		return 0;
+
+	int parsed = planner_mode_parse(mode);
+	if (parsed < 0 || parsed == PLANNER_STAY || parsed == PLANNER_START)
+		return error_set(err, 400, "Invalid evacuation mode \"%s\"", mode);
+	if (parsed == PLANNER_LIVE_MIGRATE)
+		parsed = -1;
+
+	evacuate->mode = parsed;
+	return 0;
+}
+
+int member_evacuate_parse(struct json_object *body, const char *member,
+                          struct member_evacuate *ret_evacuate, struct error **err)
+{
+	struct member_evacuate evacuate = { .member = member };
+	const char *action = "";
+	const char *mode = NULL;
+	const char *no_target = "stay";
+
+	int r = jv_get_string(body, "action", &action, err);
+	if (r >= 0)
+		r = jv_get_string(body, "mode", &mode, err);
+	if (r >= 0)
+		r = jv_get_bool(body, "force", &evacuate.is_forced, err);
+	if (r >= 0)
+		r = jv_get_bool(body, "dry_run", &evacuate.is_dry, err);
+	if (r >= 0)
+		r = jv_get_string(body, "on_no_target", &no_target, err);
+	if (r < 0)
+		return r;
+
+	if (strcmp(action, "restore") == 0)
+		evacuate.is_restore = true;
+	else if (strcmp(action, "evacuate") != 0)
+		return error_set(err, 400, "Unknown action \"%s\"", action);
+	if (strcmp(no_target, "stay") != 0)
+		return error_set(err, 400, "Invalid on_no_target \"%s\"", no_target);
+
+	r = read_mode(&evacuate, mode, err);
+	if (r == 0)
+		r = member_plan_read_options(body, &evacuate.options, &evacuate.options_json, err);
+	if (r < 0)
+		return r;
+
+	*ret_evacuate = evacuate;
+	return 0;
+}
+
+struct made {
+	struct db_plan plan;
+	struct db_plan_step *steps;
+	size_t n_steps;
+};
+
+static void made_done(struct made *made)
+{
+	for (size_t i = 0; i < made->n_steps; i++)
+		db_plan_step_done(&made->steps[i]);
+	free(made->steps);
+	db_plan_done(&made->plan);
+	*made = (struct made){ 0 };
+}
+
+/* The snapshot holds indexes; the rows want epochs by the same index. */
+static int64_t *epochs_of(const struct placement_view *pv)
+{
+	int64_t *epochs = xcalloc(pv->snapshot.n_instances + 1, sizeof(*epochs));
+
+	for (size_t i = 0; i < pv->snapshot.n_instances; i++) {
+		const struct db_expanded *row = placement_view_row(pv, i);
+
+		epochs[i] = row ? row->row.epoch : 0;
+	}
+	return epochs;
+}
+
+static int make_plan(struct state *state, const struct member_evacuate *evacuate,
+                     const struct db_view *view, const struct db_reservations *reservations,
+                     struct made *ret_made, struct error **err)
+{
+	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
+	struct planner_plan plan = { 0 };
+	struct placement_view pv;
+	char uuid[UUID_SIZE];
+
+	placement_view_init(&pv, view, members, reservations);
+	const struct planner_request request = {
+		.kind = evacuate->is_restore ? PLANNER_RESTORE : PLANNER_EVACUATE,
+		.member = placement_view_member(&pv, evacuate->member),
+		.target = PLACEMENT_NONE,
+		.mode = evacuate->mode,
+		.is_skipped = evacuate->is_skipped,
+		.bandwidth = (uint64_t)evacuate->options.bandwidth,
+	};
+	int r = request.member == PLACEMENT_NONE ? error_set(err, 404, "Cluster member not found")
+	                                         : planner_make(&pv.snapshot, &request, &plan, err);
+	if (r < 0) {
+		placement_view_done(&pv);
+		return r;
+	}
+
+	scoped_free int64_t *epochs = epochs_of(&pv);
+	uuid_make(uuid);
+	*ret_made = (struct made){
+		.plan = {
+			.uuid = xstrdup(uuid),
+			.kind = xstrdup(planner_kind_name(request.kind)),
+			.member = xstrdup(evacuate->member),
+			.requestor = xstrdup(""),
+			.options = xstrdup(evacuate->options_json),
+			.state = PLAN_STATE_RUNNING,
+			.operation = xstrdup(""),
+			.error = xstrdup(""),
+			.created = date_now(),
+			.updated = date_now(),
+		},
+		.steps = plan_rows(&pv.snapshot, &plan, epochs),
+		.n_steps = plan.n_steps,
+	};
+	planner_plan_done(&plan);
+	placement_view_done(&pv);
+	return 0;
+}
+
+static int list_reservations(struct db_tx *tx, void *arg, struct error **err)
+{
+	return db_reservation_list(tx, arg, err);
+}
+
+int member_evacuate_dry_run(struct state *state, const struct member_evacuate *evacuate,
+                            struct json_object **ret_plan, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	struct db_reservations reservations = { 0 };
+	struct made made = { 0 };
+
+	int r = db_cache_view(state->cache, FAMILIES, &view, err);
+	if (r == 0)
+		r = db_read(state->db, list_reservations, &reservations, err);
+	if (r == 0)
+		r = make_plan(state, evacuate, view, &reservations, &made, err);
+	db_reservation_list_done(&reservations);
+	if (r < 0)
+		return r;
+
+	*ret_plan = plan_json(&made.plan, made.steps, made.n_steps, true);
+	made_done(&made);
+	return 0;
+}
+
+struct beginning {
+	struct state *state;
+	const struct member_evacuate *evacuate;
+	const char *requestor;
+	struct made made;
+	bool is_resumed; /* 'made.plan' is one that was there. */
+};
+
+/* The open plan of this member, if any; 400 when another one is in the way. */
+static int find_open(struct db_tx *tx, struct beginning *beginning, bool *ret_found,
+                     struct error **err)
+{
+	static const int64_t open[] = { PLAN_STATE_RUNNING, PLAN_STATE_PAUSED,
+		                        PLAN_STATE_CANCELLING, PLAN_STATE_UNDOING };
+	const struct member_evacuate *evacuate = beginning->evacuate;
+	const char *verb = evacuate->is_restore ? "restore" : "evacuate";
+	struct db_plans plans = { 0 };
+
+	int r = db_plan_list(tx, open, COUNT_OF(open), &plans, err);
+	*ret_found = false;
+	for (size_t i = 0; r == 0 && i < plans.n; i++) {
+		struct db_plan *plan = &plans.rows[i];
+		bool is_same = strcmp(plan->member, evacuate->member) == 0;
+
+		if (is_same && strcmp(plan->kind, verb) == 0) {
+			r = db_plan_set_state(tx, plan->id, plan->state, PLAN_STATE_RUNNING, NULL,
+			                      err);
+			db_plan_done(&beginning->made.plan);
+			beginning->made.plan = *plan;
+			*plan = (struct db_plan){ 0 };
+			*ret_found = true;
+		} else if (is_same) {
+			r = error_set(err, 400,
+			              evacuate->is_restore
+			                      ? "Cannot restore \"%s\" while an evacuate operation "
+			                        "is in progress"
+			                      : "Cannot evacuate \"%s\" while a restore operation "
+			                        "is in progress",
+			              evacuate->member);
+		} else if (strcmp(plan->kind, verb) == 0 && !evacuate->is_restore) {
+			r = error_set(err, 400,
+			              "Cannot evacuate \"%s\" while another cluster member "
+			              "evacuation is in progress",
+			              evacuate->member);
+		}
+	}
+	db_plan_list_done(&plans);
+	return r;
+}
+
+static int check_member(const struct db_member *row, const struct member_evacuate *evacuate,
+                        struct error **err)
+{
+	if (!row)
+		return error_set(err, 404, "Cluster member not found");
+	if (row->state == DB_MEMBER_PENDING)
+		return error_set(err, 400, "Cannot evacuate or restore a pending cluster member");
+	if (evacuate->is_restore && row->state != DB_MEMBER_EVACUATED)
+		return error_set(err, 400, "Cluster member is already restored");
+
+	return 0;
+}
+
+static int begin(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct beginning *beginning = arg;
+	const struct member_evacuate *evacuate = beginning->evacuate;
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	struct db_reservations reservations = { 0 };
+
+	made_done(&beginning->made);
+	int r = db_cache_view(beginning->state->cache, FAMILIES, &view, err);
+	if (r < 0)
+		return r;
+
+	const struct db_member *member = db_cache_member(view, evacuate->member);
+	r = check_member(member, evacuate, err);
+	if (r == 0)
+		r = find_open(tx, beginning, &beginning->is_resumed, err);
+	if (r < 0 || beginning->is_resumed)
+		return r;
+
+	r = db_reservation_list(tx, &reservations, err);
+	if (r == 0)
+		r = make_plan(beginning->state, evacuate, view, &reservations, &beginning->made,
+		              err);
+	db_reservation_list_done(&reservations);
+	if (r < 0)
+		return r;
+
+	struct made *made = &beginning->made;
+	free(made->plan.requestor);
+	made->plan.requestor = xstrdup(beginning->requestor);
+	r = db_plan_create(tx, &made->plan, made->steps, made->n_steps, &made->plan.id, err);
+	if (r == 0 && !evacuate->is_restore)
+		r = db_member_set_state(tx, member->id, DB_MEMBER_EVACUATED, err);
+
+	return r;
+}
+
+int member_evacuate_begin(struct request *req, const struct member_evacuate *evacuate,
+                          struct operation **ret_op, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *requestor = access_json(req->requestor);
+	scoped_free char *text = requestor ? jv_print_text(requestor, NULL) : xstrdup("");
+	struct beginning beginning = {
+		.state = req->state,
+		.evacuate = evacuate,
+		.requestor = text,
+	};
+
+	if (!state_is_clustered(req->state))
+		return error_set(err, 400, "This server is not clustered");
+	if (!storage_service_is_ready(req->state) && !evacuate->is_forced)
+		return error_set(err, 400,
+		                 "Cannot %s \"%s\" because some storage pools have not started yet",
+		                 evacuate->is_restore ? "restore" : "evacuate", evacuate->member);
+
+	int r = db_write(req->state->db, begin, &beginning, err);
+	if (r == 0)
+		r = member_plan_operation(req->state, &beginning.made.plan, ret_op, err);
+	made_done(&beginning.made);
+	return r;
+}

@@ -1,0 +1,44 @@
+/*
+ * Evacuating and restoring a member: from the request to a plan, and the plan without the deed.
+ *
+ * Everything that is wrong is found before anything changes. Making the plan, writing it down and
+ * marking the member evacuated are one transaction, on what the planner saw in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/member/member_plan.h"
+#include "lib/base/error.h"
+
+struct json_object;
+struct operation;
+struct request;
+struct state;
+
+struct member_evacuate {
+	const char *member;
+	bool is_restore;
+	bool is_dry;
+	bool is_forced;
+	bool is_skipped; /* Restore: the state alone. */
+	int mode;        /* enum planner_mode, or -1. */
+	struct member_plan_options options;
+	char *options_json;
+};
+
+/* Reads POST /1.0/cluster/members/NAME/state. Release with member_evacuate_done(). */
+int member_evacuate_parse(struct json_object *body, const char *member,
+                          struct member_evacuate *ret_evacuate, struct error **err);
+void member_evacuate_done(struct member_evacuate *evacuate);
+
+/* The plan as it would be, owned by the caller; touches nothing. */
+int member_evacuate_dry_run(struct state *state, const struct member_evacuate *evacuate,
+                            struct json_object **ret_plan, struct error **err);
+
+/*
+ * On the leader: writes the plan down (or finds the open one of this member and goes on with it)
+ * and makes its operation, not started yet.
+ */
+int member_evacuate_begin(struct request *req, const struct member_evacuate *evacuate,
+                          struct operation **ret_op, struct error **err);
