@@ -1,11 +1,11 @@
 /*
  * Connections to the leader, and the two ways to run a transaction on them.
  *
- * Readers share a small pool; the writer has a connection of its own and a queue in front of it,
- * since the engine has one write lock and no queue. All connections carry the generation of the
- * leader that they were made for; when a connection breaks, the generation is raised, and those of
- * an older one are closed where they are found. One thread at a time looks for a leader, and the
- * others wait for what it finds.
+ * Readers and the writer share a small pool. Writers stand in a queue, since the engine has one
+ * write lock and no queue; the one whose turn it is never waits for a reader's connection. All
+ * connections carry the generation of the leader that they were made for; when a connection breaks,
+ * the generation is raised, and those of an older one are closed where they are found. One thread
+ * at a time looks for a leader, and the others wait for what it finds.
  *
  * What makes db_write() happen once: before COMMIT, each attempt writes a number that no other
  * attempt has used into this daemon's row of "marks". If the outcome of COMMIT is unknown, the next
@@ -33,6 +33,7 @@ enum {
 	DIRECT_MS = 2000, /* Time for a dial to the leader as known. */
 	SEARCH_MS = 2500, /* Then the candidates are asked for anew. */
 	MAX_CONNECTIONS = 32,
+	IDLE_MS = 10000, /* Each connection costs the leader some 300 KB. */
 	MIN_PAUSE_MS = 1,
 	MAX_PAUSE_MS = 100,
 };
@@ -40,6 +41,7 @@ enum {
 struct slot {
 	struct db_conn *conn;
 	uint64_t generation;
+	int64_t given_back; /* On the monotonic clock. */
 };
 
 /* A writer in the queue; on the stack of its thread. */
@@ -66,9 +68,9 @@ struct db {
 	bool is_closing GUARDED;
 	size_t n_running GUARDED; /* Transactions that hold a connection. */
 
-	struct slot idle[MAX_CONNECTIONS] GUARDED;
+	struct slot idle[MAX_CONNECTIONS + 1] GUARDED; /* The one used last is at the end. */
 	size_t n_idle GUARDED;
-	size_t n_readers GUARDED; /* Idle and in use. */
+	size_t n_open GUARDED; /* Idle and in use. */
 	struct db_conn *in_use[MAX_CONNECTIONS + 1] GUARDED;
 
 	bool is_writing GUARDED;
@@ -98,12 +100,8 @@ static void close_idle(struct db *db) REQUIRES(db->mutex)
 {
 	for (size_t i = 0; i < db->n_idle; i++)
 		db_conn_free(db->idle[i].conn);
-	db->n_readers -= db->n_idle;
+	db->n_open -= db->n_idle;
 	db->n_idle = 0;
-	if (!db->is_writing) {
-		db_conn_free(db->writer.conn);
-		db->writer.conn = NULL;
-	}
 }
 
 void db_free(struct db *db)
@@ -363,35 +361,63 @@ static void roll_back(struct db *db, struct slot *slot, struct db_tx *tx)
 	}
 }
 
+/* A connection that is idle, or room for a new one. */
+static void take_slot(struct db *db, struct slot *slot) REQUIRES(db->mutex)
+{
+	if (db->n_idle > 0) {
+		*slot = db->idle[--db->n_idle];
+	} else {
+		*slot = (struct slot){ 0 };
+		db->n_open++;
+	}
+}
+
 static int take_reader(struct db *db, int64_t deadline, struct slot *slot, struct error **err)
 {
 	bool in_time = true;
 
 	mutex_lock(&db->mutex);
-	while (db->n_idle == 0 && db->n_readers >= db->max_readers && in_time)
+	while (db->n_idle == 0 && db->n_open >= db->max_readers && in_time)
 		in_time = thread_cond_wait_until(&db->reader_free, &db->mutex, deadline);
-	bool has_slot = db->n_idle > 0 || db->n_readers < db->max_readers;
-	if (db->n_idle > 0)
-		*slot = db->idle[--db->n_idle];
-	else if (has_slot)
-		db->n_readers++;
+	bool has_slot = db->n_idle > 0 || db->n_open < db->max_readers;
+	if (has_slot)
+		take_slot(db, slot);
 	mutex_unlock(&db->mutex);
 
 	return has_slot ? 0 : closing_or_late(err);
 }
 
-static void give_reader(struct db *db, struct slot *slot)
+/* Takes the connection that was idle longest out of the pool, if it was idle for long. */
+static struct db_conn *take_stale(struct db *db) REQUIRES(db->mutex)
+{
+	struct db_conn *conn = db->idle[0].conn;
+
+	if (db->n_idle < 2 || date_monotonic() - db->idle[0].given_back < IDLE_MS)
+		return NULL;
+
+	db->n_open--;
+	db->n_idle--;
+	memmove(&db->idle[0], &db->idle[1], db->n_idle * sizeof(db->idle[0]));
+	return conn;
+}
+
+static void give_slot(struct db *db, struct slot *slot)
 {
 	mutex_lock(&db->mutex);
-	if (slot->conn && !db->is_paused && slot->generation == db->generation) {
+	if (slot->conn && !db->is_paused && !db->is_closing && slot->generation == db->generation &&
+	    db->n_idle < db->max_readers) {
+		slot->given_back = date_monotonic();
 		db->idle[db->n_idle++] = *slot;
 		slot->conn = NULL;
 	} else {
-		db->n_readers--;
+		db->n_open--;
 	}
+	struct db_conn *stale = take_stale(db);
 	cond_signal(&db->reader_free);
 	mutex_unlock(&db->mutex);
-	db_conn_free(slot->conn);
+
+	db_conn_free(TAKE_PTR(slot->conn));
+	db_conn_free(stale);
 }
 
 static int read_on(struct db *db, struct slot *slot, const char *begin, int64_t deadline, db_fn *fn,
@@ -434,7 +460,7 @@ static int read_with(struct db *db, uint32_t timeout_ms, const char *begin, db_f
 	r = take_reader(db, deadline, &slot, err);
 	if (r == 0) {
 		r = read_on(db, &slot, begin, deadline, fn, arg, err);
-		give_reader(db, &slot);
+		give_slot(db, &slot);
 	}
 
 	leave(db);
@@ -695,7 +721,11 @@ int db_write_within(struct db *db, uint32_t timeout_ms, db_fn *fn, void *arg, st
 		return r;
 	r = take_turn(db, w.deadline, err);
 	if (r == 0) {
+		mutex_lock(&db->mutex);
+		take_slot(db, &db->writer);
+		mutex_unlock(&db->mutex);
 		r = write_on(db, &w, err);
+		give_slot(db, &db->writer);
 		pass_turn(db);
 	}
 	leave(db);

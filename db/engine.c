@@ -27,6 +27,7 @@
 
 #define LOCK_NAME ".lock"
 
+enum { MAX_FD = 1024 }; /* Where the listener is looked for; it is opened early. */
 enum { DEFAULT_LATENCY_MS = 50, DEFAULT_THRESHOLD = 512, DEFAULT_TRAILING = 1024 };
 
 struct engine_node {
@@ -136,6 +137,21 @@ static int remember_bound(struct engine_node *node, struct error **err)
 	return 0;
 }
 
+/* Most versions of the library leave the listener open for every program that is run. */
+static void set_cloexec(const struct engine_node *node)
+{
+	long max = sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 3; fd < MIN_OF(max, (long)MAX_FD); fd++) {
+		struct sockaddr_un name;
+		socklen_t size = sizeof(name);
+
+		if (getsockname(fd, (struct sockaddr *)&name, &size) == 0 &&
+		    size == node->bound_size && memcmp(&name, &node->bound, size) == 0)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+}
+
 static void node_free(struct engine_node *node)
 {
 	if (node->lib)
@@ -179,6 +195,7 @@ int engine_node_start(const struct engine_options *options, struct engine_node *
 	r = remember_bound(node, err);
 	if (r < 0)
 		return r;
+	set_cloexec(node);
 	if (LIB(node_start)(node->lib) != 0)
 		return fail(node->lib, err, "starting the database node");
 

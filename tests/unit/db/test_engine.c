@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,27 @@ static void one_node_per_directory(void **state)
 	engine_node_stop(node);
 }
 
+static void programs_do_not_inherit_the_listener(void **state)
+{
+	(void)state;
+	struct engine_options options = options_of(dir, "1");
+	struct engine_node *node;
+	size_t n_listeners = 0;
+
+	CHECK(engine_node_start(&options, &node, &err));
+	for (int fd = 3; fd < 256; fd++) {
+		int listens = 0;
+		socklen_t size = sizeof(listens);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
+			continue;
+		n_listeners++;
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
+	assert_int_equal(n_listeners, 1);
+	engine_node_stop(node);
+}
+
 static void recovery_gives_another_address(void **state)
 {
 	(void)state;
@@ -108,6 +130,7 @@ int main(void)
 		cmocka_unit_test(the_library_has_a_name),
 		cmocka_unit_test(a_missing_directory_is_told),
 		cmocka_unit_test(one_node_per_directory),
+		cmocka_unit_test(programs_do_not_inherit_the_listener),
 		cmocka_unit_test(recovery_gives_another_address),
 	};
 
