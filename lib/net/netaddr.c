@@ -99,6 +99,19 @@ int netaddr_canonical(const char *text, uint16_t fallback, char **ret_text)
 	return 0;
 }
 
+static bool is_local_only(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, addr, sizeof(in));
+		return ntohl(in.sin_addr.s_addr) >> 16 == 0xa9fe; /* 169.254.0.0/16 */
+	}
+
+	struct sockaddr_in6 in6;
+	memcpy(&in6, addr, sizeof(in6));
+	return IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr);
+}
+
 int netaddr_parse(const char *host, uint16_t port, struct netaddr *ret_addr)
 {
 	scoped_free char *port_text = xasprintf("%u", (unsigned)port);
@@ -113,6 +126,10 @@ int netaddr_parse(const char *host, uint16_t port, struct netaddr *ret_addr)
 	*ret_addr = (struct netaddr){ .size = found->ai_addrlen };
 	memcpy(&ret_addr->storage, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
+
+	/* "%eth0" has a meaning for link-local addresses only. */
+	if (strchr(host, '%') && !is_local_only((const struct sockaddr *)&ret_addr->storage))
+		return -EINVAL;
 	return 0;
 }
 
@@ -248,19 +265,6 @@ bool netaddr_cidr_contains(const struct netaddr_cidr *cidr, const char *host)
 
 	unsigned mask = 0xffU << (8 - rest) & 0xffU;
 	return rest == 0 || (cidr->address[whole] & mask) == (other.address[whole] & mask);
-}
-
-static bool is_local_only(const struct sockaddr *addr)
-{
-	if (addr->sa_family == AF_INET) {
-		struct sockaddr_in in;
-		memcpy(&in, addr, sizeof(in));
-		return ntohl(in.sin_addr.s_addr) >> 16 == 0xa9fe; /* 169.254.0.0/16 */
-	}
-
-	struct sockaddr_in6 in6;
-	memcpy(&in6, addr, sizeof(in6));
-	return IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr);
 }
 
 char *netaddr_local_guess(void)

@@ -163,14 +163,40 @@ int x509_ensure_files(const char *cert_path, const char *key_path, bool is_clien
 	return 0;
 }
 
+/* A certificate whose key cannot be read would be of no use, so this is part of reading one. */
+static int make_pin(gnutls_x509_crt_t crt, char **ret_pin)
+{
+	scoped(gnutls_pubkey_deinitp) gnutls_pubkey_t key = NULL;
+	gnutls_datum_t spki = { 0 };
+
+	int r = gnutls_pubkey_init(&key);
+	if (r >= 0)
+		r = gnutls_pubkey_import_x509(key, crt, 0);
+	if (r >= 0)
+		r = gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &spki);
+	if (r < 0)
+		return r;
+
+	uint8_t sum[DIGEST_SHA256_SIZE];
+	digest_sha256(spki.data, spki.size, sum);
+	gnutls_free(spki.data);
+	scoped_free char *text = base64_encode(sum, sizeof(sum));
+	*ret_pin = xasprintf("sha256//%s", text);
+	return 0;
+}
+
 static int new_from(gnutls_x509_crt_t crt, struct x509 **ret_cert, struct error **err)
 {
+	scoped_free char *pin = NULL;
 	gnutls_datum_t der;
-	int r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
+	int r = make_pin(crt, &pin);
+	if (r >= 0)
+		r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
 	if (r < 0)
 		return fail(err, 400, "reading the certificate", r);
 
 	struct x509 *cert = xcalloc(1, sizeof(*cert));
+	cert->key_pin = TAKE_PTR(pin);
 	cert->der = xmalloc(der.size);
 	memcpy(cert->der, der.data, der.size);
 	cert->der_size = der.size;
@@ -247,6 +273,7 @@ void x509_free(struct x509 *cert)
 
 	free(cert->der);
 	free(cert->common_name);
+	free(cert->key_pin);
 	free(cert);
 }
 
@@ -276,21 +303,7 @@ bool x509_key_matches(const char *cert_pem, const char *key_pem)
 
 char *x509_public_key_pin(const struct x509 *cert)
 {
-	scoped(gnutls_x509_crt_deinitp) gnutls_x509_crt_t crt = NULL;
-	scoped(gnutls_pubkey_deinitp) gnutls_pubkey_t key = NULL;
-	gnutls_datum_t der = { .data = cert->der, .size = (unsigned)cert->der_size }, spki;
-
-	if (gnutls_x509_crt_init(&crt) < 0 || gnutls_pubkey_init(&key) < 0 ||
-	    gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER) < 0 ||
-	    gnutls_pubkey_import_x509(key, crt, 0) < 0 ||
-	    gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &spki) < 0)
-		abort(); /* It was imported before. */
-
-	uint8_t sum[DIGEST_SHA256_SIZE];
-	digest_sha256(spki.data, spki.size, sum);
-	gnutls_free(spki.data);
-	scoped_free char *text = base64_encode(sum, sizeof(sum));
-	return xasprintf("sha256//%s", text);
+	return xstrdup(cert->key_pin);
 }
 
 bool x509_is_valid_now(const struct x509 *cert, const char **ret_reason)

@@ -45,6 +45,7 @@ struct x509 {
 	char fingerprint[X509_FINGERPRINT_SIZE]; /* SHA-256 of the DER, lower-case hex. */
 	char *common_name;                       /* "" if none. */
 	time_t not_before, not_after;
+	char *key_pin; /* Private. */
 };
 
 /* 400 if it is no certificate. */
