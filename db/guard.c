@@ -19,8 +19,7 @@ static const char *const pragmas[] = {
 static const char *const readers[] = { "select", "values", "with", "explain", "pragma" };
 static const char *const writers[] = { "insert", "update", "delete",  "replace", "create",
 	                               "drop",   "alter",  "reindex", "analyze" };
-static const char *const banned[] = { "returning", "boolean", "date",  "datetime",
-	                              "timestamp", "attach",  "detach" };
+static const char *const types[] = { "boolean", "date", "datetime", "timestamp" };
 
 static bool is_among(const char *word, const char *const *words, size_t n)
 {
@@ -99,6 +98,11 @@ static int check_pragma(const char *sql, struct error **err)
 	return 0;
 }
 
+static bool is_definition(const char *first)
+{
+	return strcasecmp(first, "create") == 0 || strcasecmp(first, "alter") == 0;
+}
+
 int db_guard_check(const char *sql, bool *ret_only_reads, struct error **err)
 {
 	char first[MAX_WORD];
@@ -118,7 +122,8 @@ int db_guard_check(const char *sql, bool *ret_only_reads, struct error **err)
 
 	while (*skip_space(s)) {
 		s = next_token(s, word);
-		if (IS_AMONG(word, banned))
+		if (strcasecmp(word, "returning") == 0 ||
+		    (is_definition(first) && IS_AMONG(word, types)))
 			return error_set(err, 400, "\"%s\" is not allowed in statements", word);
 		if (IS_AMONG(word, writers) && strcasecmp(first, "with") == 0)
 			only_reads = false;

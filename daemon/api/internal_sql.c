@@ -1,13 +1,11 @@
 #include "daemon/api/internal_sql.h"
 
-#include <string.h>
-#include <strings.h>
-
 #include "daemon/core/access.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
 #include "db/db.h"
+#include "db/guard.h"
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
 
@@ -18,19 +16,6 @@ struct query {
 	struct json_object *rows;
 	int64_t n_changes;
 };
-
-static bool is_select(const char *text)
-{
-	static const char *const words[] = { "SELECT", "PRAGMA", "EXPLAIN", "WITH" };
-
-	text += strspn(text, " \t\r\n(");
-	for (size_t i = 0; i < COUNT_OF(words); i++) {
-		if (strncasecmp(text, words[i], strlen(words[i])) == 0)
-			return true;
-	}
-
-	return false;
-}
 
 static struct json_object *cell(const struct db_row *row, size_t column)
 {
@@ -118,7 +103,9 @@ static int sql_post(struct request *req, struct response *res, struct error **er
 		return error_set(err, 400, "Invalid database \"%s\"", database);
 
 	q.text = text;
-	q.is_select = is_select(text);
+	r = db_guard_check(text, &q.is_select, err);
+	if (r < 0)
+		return r;
 	r = q.is_select ? db_read(req->state->db, run, &q, err)
 	                : db_write(req->state->db, run, &q, err);
 	if (r == 0) {
