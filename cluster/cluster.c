@@ -356,10 +356,11 @@ void cluster_store_nodes(struct cluster *cluster, const struct member_list *list
 }
 
 /* Before anybody was heard: what was known when the daemon ran last. */
-static struct member_list *list_of_nodes(struct cluster *cluster) NO_LOCK_CHECK
+static struct member_list *list_of_nodes(struct cluster *cluster)
 {
 	struct raft_node *nodes = NULL;
 	size_t n_nodes = 0;
+	bool is_enabled = cluster_is_enabled(cluster);
 
 	gateway_nodes(cluster->gateway, &nodes, &n_nodes);
 	struct member_list *list = member_list_new(n_nodes);
@@ -367,8 +368,8 @@ static struct member_list *list_of_nodes(struct cluster *cluster) NO_LOCK_CHECK
 		struct member *m = &list->members[i];
 
 		m->id = (int64_t)nodes[i].id;
-		m->name = xstrdup(cluster->is_enabled ? nodes[i].name : "none");
-		m->address = xstrdup(cluster->is_enabled ? nodes[i].address : "");
+		m->name = xstrdup(is_enabled ? nodes[i].name : "none");
+		m->address = xstrdup(is_enabled ? nodes[i].address : "");
 		m->role = nodes[i].role;
 		m->is_online = true;
 		m->architecture = xstrdup("");
@@ -377,6 +378,11 @@ static struct member_list *list_of_nodes(struct cluster *cluster) NO_LOCK_CHECK
 	raft_nodes_free(nodes, n_nodes);
 
 	return list;
+}
+
+void cluster_list_nodes(struct cluster *cluster)
+{
+	(void)cluster_set_members_take(cluster, list_of_nodes(cluster));
 }
 
 /* --- Identity --- */

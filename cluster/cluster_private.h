@@ -94,6 +94,9 @@ void cluster_set_identity_take(struct cluster *cluster, int64_t id, const char *
 /* Takes another name over, if it is one; for renames. */
 void cluster_set_name(struct cluster *cluster, const char *name);
 
+/* Publishes the rows of raft_nodes as the list: all that is known before anybody was heard. */
+void cluster_list_nodes(struct cluster *cluster);
+
 /* Keeps the members of 'list' as raft_nodes, here and in the local database, if they changed. */
 void cluster_store_nodes(struct cluster *cluster, const struct member_list *list);
 

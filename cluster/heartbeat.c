@@ -593,7 +593,8 @@ int heartbeat_tick(struct cluster *cluster)
 		if (cluster_members_refresh(cluster, &err) < 0)
 			log_warn("Failed reading the members: %s", err->msg);
 		run_round(cluster);
-		if (is_new_leader || rebalance_is_needed(cluster))
+		/* Rounds that were asked for are no occasion: rebalancing asks for them. */
+		if (is_new_leader || (!is_requested && rebalance_is_needed(cluster)))
 			rebalance_request(cluster);
 	} else if (take_round(cluster, NULL, 0)) {
 		run_round(cluster);

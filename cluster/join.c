@@ -255,22 +255,19 @@ static int take_certificates(struct joining *j, struct error **err)
 	cluster_set_identity_take(cluster, j->id, j->request->server_name, j->own_address,
 	                          TAKE_PTR(shared));
 	trust_of_json(cluster, jv_member(j->answer, "trusted"));
+	cluster_list_nodes(cluster);
 	return 0;
 }
 
+/*
+ * As a spare: a voter that is not a member yet, and may never be one, could take the quorum with
+ * it. The leader gives it a role once it has joined.
+ */
 static int enter_raft(struct joining *j, struct error **err)
 {
-	struct cluster *cluster = j->cluster;
-	enum role role = (enum role)jv_number(j->answer, "role");
-
-	int r = raft_nodes_add(cluster->gateway, (uint64_t)j->id, j->own_address, err);
+	int r = raft_nodes_add(j->cluster->gateway, (uint64_t)j->id, j->own_address, err);
 	if (r < 0)
 		return error_wrap(err, "Failed joining the database");
-	if (role != ROLE_VOTER && role != ROLE_STANDBY)
-		return 0;
-	r = raft_nodes_assign(cluster->gateway, (uint64_t)j->id, role, err);
-	if (r < 0)
-		return error_wrap(err, "Failed taking a role in the database");
 
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include "cluster/gateway.h"
 #include "cluster/heartbeat.h"
 #include "cluster/raft_nodes.h"
-#include "cluster/rebalance.h"
 #include "cluster/trust.h"
 #include "db/db.h"
 #include "db/members.h"
@@ -165,7 +164,7 @@ static int read_joiner(struct json_object *request, struct joiner *joiner, struc
 	return bootstrap_check_address(joiner->address, &canonical, err);
 }
 
-/* What a join of that name or address that was cut off has left. Returns its raft id, or 0. */
+/* The rows of a join of that name or address that was cut off; 400 for those of members. */
 static int drop_leftovers(struct db_tx *tx, const struct joiner *joiner, struct error **err)
 {
 	scoped(db_member_list_done) struct db_members rows = { 0 };
@@ -259,12 +258,37 @@ static struct json_object *nodes_to_json(const struct member_list *list)
 	return array;
 }
 
+/*
+ * A node that a join of that name or address has left in raft. It is none of a member: those have a
+ * row that is not pending.
+ */
+static int drop_raft_leftovers(struct cluster *cluster, const struct joiner *joiner,
+                               struct error **err)
+{
+	struct raft_node *nodes = NULL;
+	size_t n_nodes = 0;
+
+	int r = cluster_members_refresh(cluster, err);
+	if (r >= 0)
+		r = raft_nodes_read(cluster->gateway, &nodes, &n_nodes, err);
+
+	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
+	for (size_t i = 0; r >= 0 && i < n_nodes; i++) {
+		const struct member *m = member_list_by_id(list, (int64_t)nodes[i].id);
+		bool is_same = str_equals(nodes[i].address, joiner->address) ||
+		               (m && str_equals(m->name, joiner->name));
+
+		if (is_same && (!m || m->state == MEMBER_PENDING))
+			r = raft_nodes_remove(cluster->gateway, nodes[i].id, err);
+	}
+	raft_nodes_free(nodes, n_nodes);
+
+	return r;
+}
+
 static int accept_joiner(struct cluster *cluster, struct joiner *joiner,
                          struct json_object **ret_answer, struct error **err)
 {
-	scoped_free struct roles_member *members = NULL;
-	size_t n_members = 0;
-
 	if (joiner->schema != db_schema_version() ||
 	    joiner->n_api_extensions != (int64_t)cluster->n_api_extensions) {
 		return error_set(err, 400,
@@ -274,23 +298,22 @@ static int accept_joiner(struct cluster *cluster, struct joiner *joiner,
 		                 (unsigned long long)cluster->n_api_extensions);
 	}
 
-	int r = db_write(cluster->db, write_joiner, joiner, err);
+	int r = drop_raft_leftovers(cluster, joiner, err);
+	if (r < 0)
+		return r;
+	r = db_write(cluster->db, write_joiner, joiner, err);
 	if (r < 0)
 		return r;
 	r = trust_refresh(cluster, err);
 	if (r >= 0)
 		r = cluster_members_refresh(cluster, err);
-	if (r >= 0)
-		r = rebalance_state(cluster, &members, &n_members, err);
 	if (r < 0)
 		return r;
 
-	const struct roles_targets targets = rebalance_targets(cluster);
 	scoped(certificate_freep) struct certificate *shared = certificate_of_listener(cluster);
 	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
 	struct json_object *answer = jv_object();
 	jv_set_int(answer, "id", joiner->id);
-	jv_set_int(answer, "role", roles_of_joiner(members, n_members, &targets));
 	jv_set_take(answer, "raft_nodes", nodes_to_json(list));
 	jv_set_take(answer, "trusted", trust_to_json(cluster));
 	jv_set_string(answer, "cluster_certificate", shared->cert);

@@ -22,7 +22,7 @@ int join_leader_make_token(struct cluster *cluster, const char *server_name,
  * POST /internal/cluster/accept, which must be open to anybody: 'request' is {"name", "address",
  * "certificate", "secret", "schema", "api_extensions", "architecture", "inventory"}. Without a
  * secret 'is_trusted' says whether the peer may change the cluster. A member that does not lead
- * passes it on. The answer is {"id", "role", "raft_nodes", "trusted", "cluster_certificate",
+ * passes it on. The answer is {"id", "raft_nodes", "trusted", "cluster_certificate",
  * "cluster_certificate_key", "definitions"}.
  */
 int join_leader_accept(struct cluster *cluster, struct json_object *request, bool is_trusted,

@@ -239,9 +239,11 @@ int rebalance_leader_run(struct cluster *cluster, struct error **err)
 	mutex_unlock(&cluster->membership);
 
 	scoped(error_freep) struct error *failure = NULL;
-	if (n_changes > 0 && cluster_members_refresh(cluster, &failure) < 0)
-		log_warn("Failed reading the members: %s", failure->msg);
-	heartbeat_request(cluster);
+	if (n_changes > 0) {
+		if (cluster_members_refresh(cluster, &failure) < 0)
+			log_warn("Failed reading the members: %s", failure->msg);
+		heartbeat_request(cluster);
+	}
 
 	return r;
 }
@@ -268,7 +270,11 @@ int rebalance_leader_receive(struct cluster *cluster, struct json_object *reques
 		gateway_mark_up(cluster->gateway, address);
 	}
 
-	return rebalance_leader_run(cluster, err);
+	int r = rebalance_leader_run(cluster, err);
+	/* What the caller has changed is told to all in any case. */
+	heartbeat_request(cluster);
+
+	return r;
 }
 
 static void ask_leader(void *arg)

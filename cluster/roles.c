@@ -326,19 +326,6 @@ bool roles_next_change(const struct roles_member *members, size_t n_members,
 	       change_of_standbys(&view, targets, ret_change);
 }
 
-enum role roles_of_joiner(const struct roles_member *members, size_t n_members,
-                          const struct roles_targets *targets)
-{
-	const struct view view = { .members = members, .n_members = n_members };
-
-	if (n_members > 1 && count(&view, ROLE_VOTER, true) < targets->max_voters)
-		return ROLE_VOTER;
-	if (count(&view, ROLE_STANDBY, true) < targets->max_standbys)
-		return ROLE_STANDBY;
-
-	return ROLE_SPARE;
-}
-
 bool roles_replacement(const struct roles_member *members, size_t n_members,
                        const struct roles_targets *targets, uint64_t leaving_id,
                        struct roles_change *ret_change)

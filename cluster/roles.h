@@ -47,10 +47,6 @@ struct roles_change {
 bool roles_next_change(const struct roles_member *members, size_t n_members,
                        const struct roles_targets *targets, struct roles_change *ret_change);
 
-/* What a member that joins 'members' becomes. */
-enum role roles_of_joiner(const struct roles_member *members, size_t n_members,
-                          const struct roles_targets *targets);
-
 /*
  * Who takes the role of 'leaving_id', which is about to shut down: '*ret_change' promotes the best
  * candidate. False if none is needed or none is there.

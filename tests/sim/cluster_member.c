@@ -10,6 +10,7 @@
 #include "cluster/bootstrap.h"
 #include "cluster/certificate.h"
 #include "cluster/cluster.h"
+#include "cluster/cluster_conf.h"
 #include "cluster/gateway.h"
 #include "cluster/handover.h"
 #include "cluster/heartbeat.h"
@@ -51,6 +52,8 @@ struct process {
 
 	/* On the loop only. */
 	ARRAY_OF(struct websocket *) listeners;
+
+	char *breakage; /* "crash" or "fail": what join_commit() does. */
 
 	struct mutex lock;
 	char **events; /* "member text" of each event that came. */
@@ -255,6 +258,18 @@ static void event(void *arg, const char *member_name, const char *json, size_t s
 	mutex_unlock(&p->lock);
 }
 
+static int join_commit(void *arg, struct db_tx *tx, int64_t member_id, struct error **err)
+{
+	struct process *p = arg;
+
+	if (str_equals(p->breakage, "crash"))
+		_exit(9);
+	if (str_equals(p->breakage, "fail"))
+		return error_set(err, 500, "Broken as asked");
+
+	return 0;
+}
+
 /* --- Commands --- */
 
 struct setting {
@@ -321,10 +336,8 @@ static int do_members(struct process *p, char **words, struct strbuf *out, struc
 		            m->role == ROLE_VOTER     ? 'V'
 		            : m->role == ROLE_STANDBY ? 'S'
 		                                      : '-',
-		            m->is_leader ? "*" : "",
-		            !m->is_online   ? "!"
-		            : m->is_suspect ? "?"
-		                            : "");
+		            m->is_leader ? "*" : "", m->is_online ? "" : "!");
+		strbuf_add(out, m->is_suspect ? "?" : "");
 	}
 	return 0;
 }
@@ -382,6 +395,18 @@ static int do_disable(struct process *p, char **words, struct strbuf *out, struc
 	return bootstrap_disable(p->cluster, err);
 }
 
+static int do_reload(struct process *p, char **words, struct strbuf *out, struct error **err)
+{
+	return cluster_conf_changed(p->cluster, err);
+}
+
+static int do_break(struct process *p, char **words, struct strbuf *out, struct error **err)
+{
+	free(p->breakage);
+	p->breakage = xstrdup(words[1]);
+	return 0;
+}
+
 struct publication {
 	struct process *process;
 	const char *text;
@@ -426,6 +451,7 @@ static const struct {
 	{ "name", 1, do_name },           { "write", 3, do_write },
 	{ "read", 2, do_read },           { "handover", 1, do_handover },
 	{ "remove", 2, do_remove },       { "rename", 3, do_rename },
+	{ "reload", 1, do_reload },       { "break", 2, do_break },
 	{ "event", 2, do_event },         { "events", 1, do_events },
 };
 
@@ -463,7 +489,8 @@ static int serve(struct process *p, const char *dir, struct error **err)
 {
 	const struct cluster_hooks hooks = { .arg = p,
 		                             .certificate_changed = certificate_changed,
-		                             .event = event };
+		                             .event = event,
+		                             .join_commit = join_commit };
 	const struct cluster_options options = { .dir = dir,
 		                                 .loop = p->loop,
 		                                 .hooks = &hooks,
@@ -526,6 +553,7 @@ int cluster_member_main(const char *dir, const char *address)
 	worker_free(p.worker);
 	loop_free(p.loop);
 	strv_free(p.events);
+	free(p.breakage);
 	ARRAY_DONE(&p.listeners);
 
 	return 0;

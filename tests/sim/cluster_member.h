@@ -8,7 +8,8 @@
  *	leader                    members                  name
  *	write KEY VALUE           read KEY                 handover
  *	remove NAME [force]       rename NAME NEW          event TEXT
- *	events                    stop
+ *	events                    stop                     reload
+ *	break crash|fail (what its next join does when it is about to be complete)
  */
 #pragma once
 

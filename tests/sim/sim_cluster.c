@@ -58,6 +58,12 @@ static void start(struct process *p)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, to[0], 0);
 	posix_spawn_file_actions_adddup2(&actions, from[1], 1);
+	if (getenv("MUSTER_TEST_DEBUG")) {
+		scoped_free char *log = xasprintf("/tmp/%s.log", p->address);
+
+		posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND,
+		                                 0600);
+	}
 	assert_int_equal(posix_spawn(&p->pid, "/proc/self/exe", &actions, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(to[0]);
@@ -361,6 +367,70 @@ static void a_dead_member_is_removed_by_force(void **state)
 	tell(&f->members[1], "write user.x 1");
 }
 
+static void a_failed_join_is_undone_on_both_sides(void **state)
+{
+	struct fixture *f = *state;
+
+	await_start(f);
+	tell(&f->members[0], "bootstrap m1");
+	join(&f->members[0], &f->members[1], "m2");
+	tell(&f->members[2], "write user.mine 1");
+	tell(&f->members[2], "break fail");
+	scoped_free char *token = ask(&f->members[0], "token m3");
+	scoped_free char *command = xasprintf("join m3 %s", token);
+	scoped_free char *failure = ask_failing(&f->members[2], command);
+	assert_non_null(strstr(failure, "Broken as asked"));
+	wait_for(&f->members[2], "name", "none");
+	wait_for(&f->members[2], "read user.mine", "1");
+	wait_for(&f->members[0], "members", "m1=V* m2=S");
+
+	/* The token is used up. */
+	scoped_free char *refusal = ask_failing(&f->members[2], command);
+	assert_true(str_starts(refusal, "error 403"));
+	tell(&f->members[2], "break nothing");
+	join(&f->members[1], &f->members[2], "m3");
+	wait_for(&f->members[0], "members", "m1=V* m2=V m3=V");
+}
+
+static void a_join_that_was_cut_off_is_taken_back(void **state)
+{
+	struct fixture *f = *state;
+
+	await_start(f);
+	tell(&f->members[0], "bootstrap m1");
+	join(&f->members[0], &f->members[1], "m2");
+	tell(&f->members[2], "write user.mine 1");
+	tell(&f->members[2], "break crash");
+	scoped_free char *token = ask(&f->members[0], "token m3");
+	scoped_free char *command = xasprintf("join m3 %s", token);
+	send_command(&f->members[2], command);
+	assert_int_equal(fgetc(f->members[2].out), EOF);
+	stop(&f->members[2], 0);
+
+	start(&f->members[2]);
+	free(answer(&f->members[2]));
+	wait_for(&f->members[2], "name", "none");
+	wait_for(&f->members[2], "read user.mine", "1");
+	join(&f->members[0], &f->members[2], "m3");
+	wait_for(&f->members[0], "members", "m1=V* m2=V m3=V");
+}
+
+static void silence_beyond_the_threshold_is_offline(void **state)
+{
+	struct fixture *f = *state;
+
+	form_cluster(f);
+	tell(&f->members[0], "write cluster.offline_threshold 11");
+	tell(&f->members[0], "reload");
+	kill(f->members[2].pid, SIGSTOP);
+	wait_for(&f->members[1], "members", "m1=V* m2=V m3=V!?");
+	tell(&f->members[1], "write user.x 1");
+	kill(f->members[2].pid, SIGCONT);
+	wait_for(&f->members[1], "members", "m1=V* m2=V m3=V");
+	wait_for(&f->members[2], "members", "m1=V* m2=V m3=V");
+	wait_for(&f->members[2], "read user.x", "1");
+}
+
 static void names_change_everywhere(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +507,12 @@ int main(int argc, char **argv)
 		                                free_fixture),
 		cmocka_unit_test_setup_teardown(a_dead_member_is_removed_by_force, make_fixture,
 		                                free_fixture),
+		cmocka_unit_test_setup_teardown(a_failed_join_is_undone_on_both_sides, make_fixture,
+		                                free_fixture),
+		cmocka_unit_test_setup_teardown(a_join_that_was_cut_off_is_taken_back, make_fixture,
+		                                free_fixture),
+		cmocka_unit_test_setup_teardown(silence_beyond_the_threshold_is_offline,
+		                                make_fixture, free_fixture),
 		cmocka_unit_test_setup_teardown(names_change_everywhere, make_fixture,
 		                                free_fixture),
 		cmocka_unit_test_setup_teardown(events_reach_all_others, make_fixture,

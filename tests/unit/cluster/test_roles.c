@@ -169,25 +169,6 @@ static void all_changes_come_to_an_end(void **state)
 	}
 }
 
-static void joiners_fill_what_is_short(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *cluster;
-		enum role role;
-	} cases[] = {
-		{ "V*", ROLE_STANDBY },       { "V* S", ROLE_VOTER },    { "V* V V", ROLE_STANDBY },
-		{ "V* V V S S", ROLE_SPARE }, { "V* V V!", ROLE_VOTER },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct roles_member members[MAX];
-		size_t n = parse(cases[i].cluster, members);
-
-		assert_int_equal(roles_of_joiner(members, n, &targets), cases[i].role);
-	}
-}
-
 static void a_leaving_member_is_replaced(void **state)
 {
 	(void)state;
@@ -244,7 +225,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_change_follows_from_each_state),
 		cmocka_unit_test(all_changes_come_to_an_end),
-		cmocka_unit_test(joiners_fill_what_is_short),
 		cmocka_unit_test(a_leaving_member_is_replaced),
 		cmocka_unit_test(evacuation_asks_whether_the_quorum_survives),
 	};
