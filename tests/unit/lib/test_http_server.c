@@ -315,7 +315,7 @@ static void hostile_requests_get_one_answer(void **state)
 		{ 400, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd" },
 		{ 400, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\n\r\n" },
 		{ 400, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX" },
-		{ 501, "BREW / HTTP/1.1\r\nHost: h\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n" },
+		{ 404, "BREW / HTTP/1.1\r\nHost: h\r\n\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n" },
 		{ 405, "CONNECT / HTTP/1.1\r\nHost: h\r\n\r\n" },
 		{ 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
 		{ 413, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\nabc" },
