@@ -4,6 +4,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/cluster_conf.h"
+#include "cluster/gateway.h"
 #include "cluster/join_leader.h"
 #include "cluster/leave.h"
 #include "cluster/member_groups.h"
@@ -46,12 +47,30 @@ static char *url_of(const char *name)
 	return lifecycle_url(NULL, (const char *const[]){ "cluster", "members", name, NULL });
 }
 
+/* What this member knows of all members while a request is answered. */
+struct picture {
+	struct member_list *live;
+	char *leader; /* Its address, "" if nobody is known to lead. */
+};
+
+static void picture_take(struct state *state, struct picture *ret)
+{
+	ret->live = cluster_members(state->cluster);
+	ret->leader = gateway_leader(cluster_gateway(state->cluster));
+}
+
+static void picture_done(struct picture *p)
+{
+	member_list_unref(p->live);
+	free(p->leader);
+}
+
 /* What a member has: its automatic roles and those of its row. Owned by the caller. */
-static char **roles_of(const struct db_member *row, const struct member *live)
+static char **roles_of(const struct db_member *row, const struct member *live, const char *leader)
 {
 	char **roles = NULL;
 
-	if (live && live->is_leader)
+	if (live && str_equals(live->address, leader))
 		strv_add(&roles, "database-leader");
 	if (live && *roles_name(live->role))
 		strv_add(&roles, roles_name(live->role));
@@ -111,11 +130,12 @@ static void set_status(struct json_object *o, const struct db_member *row,
 	}
 }
 
-static struct json_object *to_json(const struct db_member *row, const struct member *live,
+static struct json_object *to_json(const struct db_member *row, const struct picture *picture,
                                    const struct db_members *rows)
 {
 	struct json_object *o = jv_object();
-	scoped(strv_freep) char **roles = roles_of(row, live);
+	const struct member *live = member_list_by_id(picture->live, row->id);
+	scoped(strv_freep) char **roles = roles_of(row, live, picture->leader);
 
 	jv_set_string(o, "server_name", row->name);
 	jv_set_stringf(o, "url", "https://%s", row->address);
@@ -146,7 +166,7 @@ static struct json_object *etag_of(const struct db_member *row)
 static int members_list(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped(member_list_unrefp) struct member_list *live = NULL;
+	scoped(picture_done) struct picture picture = { 0 };
 	scoped(jv_unrefp) struct json_object *list = jv_array();
 
 	int r = cluster_guard_check(req->state, err);
@@ -159,7 +179,7 @@ static int members_list(struct request *req, struct response *res, struct error 
 
 	const struct db_members *rows = db_cache_members(view);
 
-	live = cluster_members(req->state->cluster);
+	picture_take(req->state, &picture);
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct db_member *row = &rows->rows[i];
 
@@ -169,9 +189,7 @@ static int members_list(struct request *req, struct response *res, struct error 
 		scoped_free char *url = url_of(row->name);
 
 		recursion_add(req, list, url,
-		              recursion_needs_items(req)
-		                      ? to_json(row, member_list_by_id(live, row->id), rows)
-		                      : NULL);
+		              recursion_needs_items(req) ? to_json(row, &picture, rows) : NULL);
 	}
 
 	response_sync(res, TAKE_PTR(list));
@@ -226,7 +244,7 @@ static const struct db_member *find(const struct db_view *view, const char *name
 static int member_get(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped(member_list_unrefp) struct member_list *live = NULL;
+	scoped(picture_done) struct picture picture = { 0 };
 
 	int r = cluster_guard_check(req->state, err);
 	if (r < 0)
@@ -241,12 +259,11 @@ static int member_get(struct request *req, struct response *res, struct error **
 	if (!row)
 		return error_set(err, 404, "Cluster member not found");
 
-	live = cluster_members(req->state->cluster);
+	picture_take(req->state, &picture);
 
 	scoped(jv_unrefp) struct json_object *etag = etag_of(row);
 
-	response_sync_etag(
-		res, to_json(row, member_list_by_id(live, row->id), db_cache_members(view)), etag);
+	response_sync_etag(res, to_json(row, &picture, db_cache_members(view)), etag);
 	return 0;
 }
 
@@ -403,10 +420,9 @@ static int change_member(struct request *req, struct response *res, bool is_patc
                          struct error **err)
 {
 	struct update u = { .req = req, .is_patch = is_patch };
-	scoped(member_list_unrefp) struct member_list *live = NULL;
+	scoped(picture_done) struct picture picture = { 0 };
 	scoped(error_freep) struct error *ignored = NULL;
 	const char *name = request_param(req, "name");
-	const struct member *member;
 	const struct db_member none = { 0 };
 
 	int r = cluster_guard_check(req->state, err);
@@ -417,9 +433,8 @@ static int change_member(struct request *req, struct response *res, bool is_patc
 	if (r < 0)
 		return r;
 
-	live = cluster_members(req->state->cluster);
-	member = member_list_by_name(live, name);
-	u.current_roles = roles_of(&none, member);
+	picture_take(req->state, &picture);
+	u.current_roles = roles_of(&none, member_list_by_name(picture.live, name), picture.leader);
 	r = db_write(req->state->db, update, &u, err);
 	strv_free(u.current_roles);
 	if (r < 0)

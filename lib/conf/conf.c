@@ -291,14 +291,16 @@ static struct json_object *list_key(const struct conf_key *key)
 	struct json_object *o = jv_object();
 	bool is_container = key->flags & CONF_CONTAINER, is_vm = key->flags & CONF_VM;
 
-	if (is_container != is_vm)
-		jv_set_string(o, "condition", is_vm ? "virtual machine" : "container");
+	jv_set_string(o, "condition",
+	              is_container == is_vm ? "" : is_vm ? "virtual machine" : "container");
 	if (key->fallback)
 		jv_set_stringf(o, "defaultdesc", "`%s`", key->fallback);
+	else
+		jv_set_string(o, "defaultdesc", "");
 	jv_set_string(o, "liveupdate", key->flags & CONF_LIVE ? "yes" : "no");
 	jv_set_string(o, "longdesc", "");
-	if (key->flags & CONF_REQUIRED)
-		jv_set_string(o, "required", "yes");
+	jv_set_string(o, "managed", "no");
+	jv_set_string(o, "required", key->flags & CONF_REQUIRED ? "yes" : "no");
 	jv_set_string(o, "scope", key->flags & CONF_LOCAL ? "local" : "global");
 	jv_set_string(o, "shortdesc", key->doc);
 	jv_set_string(o, "type", types[key->type].listed);
