@@ -60,6 +60,7 @@ struct cancel *cancel_new(struct cancel *parent)
 	if (parent) {
 		c->parent = cancel_ref(parent);
 		cancel_set_deadline(c, cancel_deadline(parent));
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the caller's reference keeps it. */
 		c->parent_id = cancel_on(parent, fire_child, c);
 	}
 	return c;

@@ -18,7 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
 
-#define MAX_OUTPUT (1024 * 1024)
+#define MAX_OUTPUT ((size_t)1024 * 1024)
 #define MAX_FDS 16
 
 /* Not $PATH: who starts the daemon does not choose the programs that run as root. */

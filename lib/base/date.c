@@ -193,8 +193,8 @@ int date_parse(const char *s, int64_t *ret_date)
 	    minute > 59 || second > 59)
 		return -EINVAL;
 
-	int64_t seconds =
-		days_of_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
+	int64_t seconds = days_of_civil(year, month, day) * 86400 +
+	                  (hour * 60 + minute) * INT64_C(60) + second - zone;
 	if (seconds == days_of_civil(1, 1, 1) * 86400 && ns == 0) {
 		*ret_date = DATE_NONE;
 		return 0;

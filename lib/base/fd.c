@@ -12,12 +12,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/date.h"
 #include "lib/base/scoped.h"
 #include "lib/base/strbuf.h"
 
 #define COPY_CHUNK (1U << 30)
-#define COPY_BUFFER (64 * 1024)
+#define COPY_BUFFER ((size_t)64 * 1024)
 #define MAX_FDS 253 /* SCM_MAX_FD of the kernel. */
 
 int fd_wait(int fd, short events, int64_t deadline)
@@ -82,7 +83,7 @@ int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size)
 {
 	scoped(strbuf_done) struct strbuf b = { 0 };
 
-	for (size_t chunk = 4096;; chunk = MIN_OF(chunk * 2, (size_t)COPY_BUFFER * 4)) {
+	for (size_t chunk = 4096;; chunk = MIN_OF(chunk * 2, COPY_BUFFER * 4)) {
 		/* One byte more than may be there tells too much from just enough. */
 		size_t room = MIN_OF(chunk, max - b.size + (max != SIZE_MAX));
 		ssize_t n = read(fd, strbuf_reserve(&b, room), room);
@@ -129,11 +130,8 @@ int fd_write_full(int fd, const void *data, size_t size)
 /* Copies through memory, for what the kernel cannot copy by itself. */
 static int64_t copy_by_hand(int from, int to, uint64_t max)
 {
-	scoped_free char *buf = malloc(COPY_BUFFER);
+	scoped_free char *buf = xmalloc(COPY_BUFFER);
 	uint64_t done = 0;
-
-	if (!buf)
-		return -ENOMEM;
 
 	while (done < max) {
 		ssize_t n = read(from, buf, MIN_OF(max - done, (uint64_t)COPY_BUFFER));

@@ -13,7 +13,7 @@
 #include "lib/base/list.h"
 #include "lib/base/thread.h"
 
-#define STACK_SIZE (1024 * 1024) /* TLS handshakes run on the loop. */
+#define STACK_SIZE ((size_t)1024 * 1024) /* TLS handshakes run on the loop. */
 
 struct call {
 	struct list link;

@@ -289,8 +289,8 @@ static int add_span(int64_t *at, uint64_t count, char unit)
 		int64_t seconds;
 		int months;
 	} spans[] = {
-		{ 'S', 1, 0 },         { 'M', 60, 0 }, { 'H', 3600, 0 }, { 'd', 86400, 0 },
-		{ 'w', 7 * 86400, 0 }, { 'm', 0, 1 },  { 'y', 0, 12 },
+		{ 'S', 1, 0 },      { 'M', 60, 0 }, { 'H', 3600, 0 }, { 'd', 86400, 0 },
+		{ 'w', 604800, 0 }, { 'm', 0, 1 },  { 'y', 0, 12 },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(spans); i++) {

@@ -11,7 +11,7 @@
 
 #include "lib/base/alloc.h"
 
-#define PIECE (64 * 1024)
+#define PIECE ((size_t)64 * 1024)
 
 enum kind { SOCKET, PIPE, OTHER };
 

@@ -140,9 +140,9 @@ bool str_copy(char *buf, size_t size, const char *s)
 	return s[len] == '\0';
 }
 
-size_t str_utf8_len(const char *text, size_t size)
+size_t str_utf8_len(const char *s, size_t size)
 {
-	const unsigned char *s = (const unsigned char *)text;
+	const unsigned char *at = (const unsigned char *)s;
 	static const struct {
 		unsigned char first_min, first_max, second_min, second_max, len;
 	} forms[] = {
@@ -154,14 +154,15 @@ size_t str_utf8_len(const char *text, size_t size)
 	};
 
 	for (size_t i = 0; size && i < COUNT_OF(forms); i++) {
-		if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
+		if (at[0] < forms[i].first_min || at[0] > forms[i].first_max)
 			continue;
 		if (size < forms[i].len)
 			return 0;
-		if (forms[i].len > 1 && (s[1] < forms[i].second_min || s[1] > forms[i].second_max))
+		if (forms[i].len > 1 &&
+		    (at[1] < forms[i].second_min || at[1] > forms[i].second_max))
 			return 0;
 		for (size_t k = 2; k < forms[i].len; k++)
-			if ((s[k] & 0xC0) != 0x80)
+			if ((at[k] & 0xC0) != 0x80)
 				return 0;
 
 		return forms[i].len;

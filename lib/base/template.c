@@ -192,14 +192,17 @@ static size_t format_element(const char *layout, const struct tm *tm, struct str
 	return 0;
 }
 
-static int filter_date(struct renderer *r, const char *value, const char *layout, char **ret)
+/* A filter yields a text owned by the caller, or NULL if the value is none that it can take. */
+typedef char *filter(const char *value, const char *argument);
+
+static char *filter_date(const char *value, const char *layout)
 {
 	struct strbuf b = { 0 };
 	struct tm tm;
 	int64_t date;
 
 	if (date_parse(value, &date) < 0 || date == DATE_NONE)
-		return fail(r, "filter \"date\" of what is no date");
+		return NULL;
 
 	time_t seconds = (time_t)(date / DATE_SECOND);
 	gmtime_r(&seconds, &tm);
@@ -210,32 +213,58 @@ static int filter_date(struct renderer *r, const char *value, const char *layout
 			strbuf_add_char(&b, *layout);
 		layout += len ? len : 1;
 	}
-	*ret = strbuf_take(&b);
-	return 0;
+	return strbuf_take(&b);
+}
+
+static char *filter_default(const char *value, const char *argument)
+{
+	return xstrdup(*value ? value : argument);
+}
+
+static char *filter_lower(const char *value, const char *argument)
+{
+	return str_lower(value);
+}
+
+static char *filter_safe(const char *value, const char *argument)
+{
+	return xstrdup(value);
+}
+
+static char *filter_trim(const char *value, const char *argument)
+{
+	return str_trim(value);
+}
+
+static char *filter_upper(const char *value, const char *argument)
+{
+	char *upper = xstrdup(value);
+
+	for (char *at = upper; *at; at++)
+		*at = (char)toupper((unsigned char)*at);
+	return upper;
 }
 
 static int apply_filter(struct renderer *r, const char *name, const char *value,
                         const char *argument, char **ret)
 {
-	if (str_equals(name, "date"))
-		return is_active(r) ? filter_date(r, value, str_or_empty(argument), ret)
-		                    : (*ret = xstrdup(""), 0);
-	if (str_equals(name, "default"))
-		*ret = xstrdup(*value ? value : str_or_empty(argument));
-	else if (str_equals(name, "lower"))
-		*ret = str_lower(value);
-	else if (str_equals(name, "trim"))
-		*ret = str_trim(value);
-	else if (str_equals(name, "safe"))
-		*ret = xstrdup(value);
-	else if (str_equals(name, "upper")) {
-		*ret = xstrdup(value);
-		for (char *at = *ret; *at; at++)
-			*at = (char)toupper((unsigned char)*at);
-	} else {
-		return fail(r, "unknown filter");
+	static const struct {
+		const char *name;
+		filter *fn;
+	} filters[] = {
+		{ "date", filter_date }, { "default", filter_default }, { "lower", filter_lower },
+		{ "safe", filter_safe }, { "trim", filter_trim },       { "upper", filter_upper },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(filters); i++) {
+		if (!str_equals(filters[i].name, name))
+			continue;
+
+		/* In a branch that is not taken, values need not be there. */
+		*ret = is_active(r) ? filters[i].fn(value, str_or_empty(argument)) : xstrdup("");
+		return *ret ? 0 : fail(r, "value that a filter cannot take");
 	}
-	return 0;
+	return fail(r, "unknown filter");
 }
 
 static int parse_primary(struct renderer *r, char **ret)

@@ -9,7 +9,7 @@
 #include "lib/base/date.h"
 #include "lib/base/macro.h"
 
-#define THREAD_STACK_SIZE (256 * 1024)
+#define THREAD_STACK_SIZE ((size_t)256 * 1024)
 
 struct CAPABILITY mutex {
 	pthread_mutex_t m;

@@ -20,7 +20,7 @@
 #include "lib/base/tree.h"
 
 #define PIECE (UINT64_C(16) << 20) /* Between looks at the cancel token. */
-#define MAX_XATTR 65536            /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
+#define MAX_XATTR ((size_t)65536)  /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
 
 struct copy {
 	const struct tree_copy_options *options;

@@ -271,15 +271,20 @@ int conf_diff(const struct smap *before, const struct smap *after,
 	while (b < before->n_entries || a < after->n_entries) {
 		const struct smap_entry *old = b < before->n_entries ? &before->entries[b] : NULL;
 		const struct smap_entry *new = a < after->n_entries ? &after->entries[a] : NULL;
-		int order = !old ? 1 : !new ? -1 : strcmp(old->key, new->key);
+		int order = old && new ? strcmp(old->key, new->key) : 0;
 
-		b += order <= 0;
-		a += order >= 0;
-		if (order == 0 && strcmp(old->value, new->value) == 0)
+		/* The one whose key comes first stands alone. */
+		if (old && new &&order < 0)
+			new = NULL;
+		if (old && new &&order > 0)
+			old = NULL;
+		b += old != NULL;
+		a += new != NULL;
+		if (old && new &&strcmp(old->value, new->value) == 0)
 			continue;
 
-		int r = fn(order <= 0 ? old->key : new->key, order <= 0 ? old->value : NULL,
-		           order >= 0 ? new->value : NULL, arg);
+		int r = fn(old ? old->key : new->key, old ? old->value : NULL,
+		           new ? new->value : NULL, arg);
 		if (r < 0)
 			return r;
 	}

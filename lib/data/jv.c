@@ -110,7 +110,7 @@ int jv_get_array(struct json_object *obj, const char *key, struct json_object **
 
 int jv_get_date(struct json_object *obj, const char *key, int64_t *ret, struct error **err)
 {
-	const char *text;
+	const char *text = NULL;
 
 	int r = jv_get_string(obj, key, &text, err);
 	if (r <= 0)

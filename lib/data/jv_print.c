@@ -6,6 +6,7 @@
 #include "lib/data/jv_print.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,33 +29,63 @@ static void print_escape(unsigned char c, struct strbuf *b)
 	strbuf_add_char(b, letters[found - bytes]);
 }
 
+/* Whether a byte may be other than itself in a string: controls, quotes, backslashes, no ASCII. */
+static bool needs_care(unsigned char c)
+{
+	return c < ' ' || c >= 0x80 || c == '"' || c == '\\';
+}
+
+/* How many bytes can be copied as they are; eight at a time, as most are. */
+static size_t count_clean(const char *s, size_t size)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	size_t n = 0;
+
+	for (; size - n >= sizeof(uint64_t); n += sizeof(uint64_t)) {
+		uint64_t word;
+
+		/* A top bit is set for bytes that are zero after the xor, below ' ', or not ASCII.
+		 */
+		memcpy(&word, s + n, sizeof(word));
+		uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+		if (((quote - ones) | (backslash - ones) | (word - ones * ' ') | word) & tops)
+			break;
+	}
+	while (n < size && !needs_care((unsigned char)s[n]))
+		n++;
+	return n;
+}
+
+/* Appends what needs care at 's'; returns how many bytes of it. */
+static size_t print_careful(const char *s, size_t size, struct strbuf *b)
+{
+	unsigned char c = (unsigned char)*s;
+	size_t len = c >= 0x80 ? str_utf8_len(s, size) : 0;
+
+	if (len)
+		strbuf_add_n(b, s, len);
+	else if (c >= 0x80)
+		strbuf_add(b, "\xEF\xBF\xBD"); /* U+FFFD, as Go does. */
+	else
+		print_escape(c, b);
+	return len ? len : 1;
+}
+
 void jv_print_string(const char *s, size_t size, struct strbuf *b)
 {
-	const char *end = s + size, *clean = s;
+	size_t n = count_clean(s, size);
+	char *at = strbuf_reserve(b, n + 2);
 
-	strbuf_add_char(b, '"');
-	while (s < end) {
-		unsigned char c = (unsigned char)*s;
+	at[0] = '"';
+	memcpy(at + 1, s, n);
+	strbuf_advance(b, n + 1);
+	while (n < size) {
+		n += print_careful(s + n, size - n, b);
 
-		if (c >= ' ' && c < 0x80 && c != '"' && c != '\\') {
-			s++;
-			continue;
-		}
-
-		size_t len = c >= 0x80 ? str_utf8_len(s, (size_t)(end - s)) : 0;
-		if (len) {
-			s += len;
-			continue;
-		}
-
-		strbuf_add_n(b, clean, (size_t)(s - clean));
-		if (c >= 0x80)
-			strbuf_add(b, "\xEF\xBF\xBD"); /* U+FFFD, as Go does. */
-		else
-			print_escape(c, b);
-		clean = ++s;
+		size_t clean = count_clean(s + n, size - n);
+		strbuf_add_n(b, s + n, clean);
+		n += clean;
 	}
-	strbuf_add_n(b, clean, (size_t)(s - clean));
 	strbuf_add_char(b, '"');
 }
 
@@ -77,7 +108,7 @@ static void print_double(struct json_object *o, struct strbuf *b)
 		snprintf(buf, sizeof(buf), "%.*g", precision, value);
 
 		double again = strtod(buf, NULL);
-		if (memcmp(&again, &value, sizeof(value)) == 0)
+		if (!(again < value) && !(again > value))
 			break;
 	}
 	strbuf_add(b, buf);

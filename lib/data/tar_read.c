@@ -11,7 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
 
-#define BLOCK_SIZE (64 * 1024)
+#define BLOCK_SIZE ((size_t)64 * 1024)
 
 struct tar_reader {
 	struct archive *archive;

@@ -21,8 +21,8 @@
 #include "lib/base/strbuf.h"
 #include "lib/base/tree.h"
 
-#define BUFFER_SIZE (256 * 1024)
-#define MAX_XATTR 65536 /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
+#define BUFFER_SIZE ((size_t)256 * 1024)
+#define MAX_XATTR ((size_t)65536) /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
 
 struct tar_writer {
 	struct archive *archive;
