@@ -46,17 +46,35 @@ void client_init_take(struct client *client, const struct cli *cli, struct remot
 	client->force_local = cli_flag(cli, "force-local");
 }
 
+static void remote_free(struct client_remote *r)
+{
+	server_free(r->server);
+	free(r->name);
+	free(r->address);
+	free(r->pinned);
+	free(r->socket);
+	free(r->project);
+	free(r);
+}
+
+void client_forget(struct client *client, const char *remote)
+{
+	for (struct client_remote **at = &client->first; *at; at = &(*at)->next) {
+		struct client_remote *r = *at;
+
+		if (strcmp(r->name, remote) != 0)
+			continue;
+		*at = r->next;
+		remote_free(r);
+		return;
+	}
+}
+
 void client_done(struct client *client)
 {
 	for (struct client_remote *r = client->first, *next; r; r = next) {
 		next = r->next;
-		server_free(r->server);
-		free(r->name);
-		free(r->address);
-		free(r->pinned);
-		free(r->socket);
-		free(r->project);
-		free(r);
+		remote_free(r);
 	}
 	remotes_free(client->remotes);
 	free(client->cert_path);

@@ -48,6 +48,9 @@ int client_server_only(struct client *client, const char *word, struct server **
 int client_named(struct client *client, const char *word, const char *what,
                  struct server **ret_server, const char **ret_name, struct error **err);
 
+/* Closes the connection to a remote that is no more. */
+void client_forget(struct client *client, const char *remote);
+
 /* Makes client.crt and client.key if they are not there. */
 int client_ensure_certificate(struct client *client, struct error **err);
 

@@ -5,10 +5,9 @@
 
 #include "client/commands.h"
 #include "client/console.h"
-#include "client/edit.h"
 #include "client/follow.h"
 #include "client/image_source.h"
-#include "client/instance_wish.h"
+#include "client/instance_create.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
@@ -31,45 +30,6 @@ static int split_words(const struct cli *cli, const char **ret_image, const char
 		return error_set(err, 400, "Missing image name");
 	*ret_image = first;
 	*ret_name = second;
-	return 0;
-}
-
-static int make_body(struct client *client, const struct cli *cli, struct server *server,
-                     const char *image, struct json_object **ret_body, struct error **err)
-{
-	scoped(jv_unrefp) struct json_object *body = NULL;
-	struct json_object *source = NULL;
-	int r = edit_from_stdin(&body, err);
-
-	if (r < 0)
-		return r;
-	if (!json_object_is_type(body, json_type_object)) {
-		jv_unref(body);
-		body = jv_object();
-	}
-	jv_coerce_strings(body, "config");
-	instance_wish_profiles(cli, body);
-	r = instance_wish_config(cli, body, err);
-	if (r == 0)
-		r = instance_wish_devices(cli, server, body, err);
-	if (r < 0)
-		return r;
-	instance_wish_map(body, "devices");
-	if (cli_given(cli, "ephemeral"))
-		jv_set_bool(body, "ephemeral", cli_flag(cli, "ephemeral"));
-	if (cli_option(cli, "type"))
-		jv_set_string(body, "instance_type", cli_option(cli, "type"));
-	jv_set_string(body, "type", cli_flag(cli, "vm") ? "virtual-machine" : "container");
-	if (image) {
-		r = image_source_make(client, image, server, cli_flag(cli, "vm"), &source, err);
-		if (r < 0)
-			return r;
-	} else {
-		source = jv_object();
-		jv_set_string(source, "type", "none");
-	}
-	jv_set_take(body, "source", source);
-	*ret_body = TAKE_PTR(body);
 	return 0;
 }
 
@@ -156,7 +116,7 @@ static int init_run(struct client *client, const struct cli *cli, struct error *
 		r = client_server(client, word, &server, &name, err);
 	}
 	if (r == 0)
-		r = make_body(client, cli, server, image, &body, err);
+		r = instance_create_body(client, cli, server, image, &body, err);
 	if (r < 0)
 		return r;
 	server_set_target(server, cli_option(cli, "target"));
@@ -212,20 +172,11 @@ static int rebuild_run(struct client *client, const struct cli *cli, struct erro
 }
 
 /* clang-format off */
-#define NEW_OPTIONS \
-	INSTANCE_WISH_OPTIONS, \
-	{ "empty",     0,   OPTION_FLAG, NULL, "An instance without an image", WORD_NONE }, \
-	{ "ephemeral", 'e', OPTION_FLAG, NULL, "Delete the instance when it stops", WORD_NONE }, \
-	{ "network",   'n', OPTION_TEXT, NULL, "Network to attach", WORD_NONE }, \
-	{ "target",    0,   OPTION_TEXT, NULL, "Cluster member, or @group, to create it on", WORD_MEMBER }, \
-	{ "type",      't', OPTION_TEXT, NULL, "Instance type, as clouds name them", WORD_NONE }, \
-	{ "vm",        0,   OPTION_FLAG, NULL, "Create a virtual machine", WORD_NONE }
-
-static const struct cli_option init_options[] = { NEW_OPTIONS, { .name = NULL } };
+static const struct cli_option init_options[] = { INSTANCE_CREATE_OPTIONS, { .name = NULL } };
 
 static const struct cli_option launch_options[] = {
 	{ "console", 0, OPTION_OPTIONAL, "console", "Attach to the console at once", WORD_NONE },
-	NEW_OPTIONS,
+	INSTANCE_CREATE_OPTIONS,
 	{ .name = NULL },
 };
 

@@ -331,6 +331,7 @@ static int list_run(struct client *client, const struct cli *cli, struct error *
 	    !shows_location(server, all))
 		shown.n_shown--;
 	table = list_columns_table(&shown, kept);
+	table_sort(table);
 	return output_list(cli, table, kept, err);
 }
 

@@ -7,48 +7,68 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_parse.h"
+#include "lib/data/jv_print.h"
 
-/* With tabs, as lxc prints it; so that scripts may compare the text. */
+static void indent(struct strbuf *b, unsigned depth)
+{
+	strbuf_add_char(b, '\n');
+	while (depth--)
+		strbuf_add_char(b, '\t');
+}
+
+static void print_indented(struct json_object *o, unsigned depth, struct strbuf *b);
+
+static void print_object(struct json_object *o, unsigned depth, struct strbuf *b)
+{
+	scoped(strv_freep) char **keys = NULL;
+	bool first = true;
+
+	JV_FOREACH (o, key, unused) {
+		(void)unused;
+		strv_add(&keys, key);
+	}
+	strv_sort(keys);
+	strbuf_add_char(b, '{');
+	STRV_FOREACH (key, keys) {
+		if (!first)
+			strbuf_add_char(b, ',');
+		first = false;
+		indent(b, depth + 1);
+		jv_print_string(key, strlen(key), b);
+		strbuf_add(b, ": ");
+		print_indented(jv_member(o, key), depth + 1, b);
+	}
+	if (keys)
+		indent(b, depth);
+	strbuf_add_char(b, '}');
+}
+
+/* With tabs and sorted keys, as lxc prints it, since scripts may compare the text. */
 static void print_indented(struct json_object *o, unsigned depth, struct strbuf *b)
 {
-	bool is_array = json_object_is_type(o, json_type_array);
-	size_t n = is_array ? jv_len(o) : 0, i = 0;
+	size_t n = json_object_is_type(o, json_type_array) ? jv_len(o) : 0;
 
-	if (!is_array && !json_object_is_type(o, json_type_object)) {
-		strbuf_add(b, json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (json_object_is_type(o, json_type_object)) {
+		print_object(o, depth, b);
 		return;
 	}
-	if (!is_array)
-		n = (size_t)json_object_object_length(o);
-	strbuf_add_char(b, is_array ? '[' : '{');
-	if (is_array) {
-		for (i = 0; i < n; i++) {
-			strbuf_addf(b, "%s\n%*s", i ? "," : "", 0, "");
-			for (unsigned t = 0; t <= depth; t++)
-				strbuf_add_char(b, '\t');
-			print_indented(jv_item(o, i), depth + 1, b);
-		}
-	} else {
-		JV_FOREACH (o, key, value) {
-			scoped(jv_unrefp) struct json_object *name = jv_of_string(key);
-
-			strbuf_addf(b, "%s\n", i++ ? "," : "");
-			for (unsigned t = 0; t <= depth; t++)
-				strbuf_add_char(b, '\t');
-			strbuf_addf(b, "%s: ",
-			            json_object_to_json_string_ext(name,
-			                                           JSON_C_TO_STRING_NOSLASHESCAPE));
-			print_indented(value, depth + 1, b);
-		}
+	if (!json_object_is_type(o, json_type_array)) {
+		jv_print(o, b);
+		return;
 	}
-	if (n) {
-		strbuf_add_char(b, '\n');
-		for (unsigned t = 0; t < depth; t++)
-			strbuf_add_char(b, '\t');
+	strbuf_add_char(b, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			strbuf_add_char(b, ',');
+		indent(b, depth + 1);
+		print_indented(jv_item(o, i), depth + 1, b);
 	}
-	strbuf_add_char(b, is_array ? ']' : '}');
+	if (n)
+		indent(b, depth);
+	strbuf_add_char(b, ']');
 }
 
 static void print_value(struct json_object *o)

@@ -65,7 +65,7 @@ static void add_user(struct json_object *groups, const char *url)
 		list = jv_array();
 		jv_set_take(groups, kind, list);
 	}
-	const char *target = strstr(raw, "?target=");
+	const char *target = strstr(url, "?target=");
 	scoped_free char *entry =
 		target ? xasprintf("%s (target \"%s\")", name, target + strlen("?target="))
 		       : xstrdup(name);

@@ -80,6 +80,23 @@ static const struct list_column columns[] = {
 };
 /* clang-format on */
 
+/* By type and name, so that a snapshot follows its volume. */
+static int compare_volumes(const void *a, const void *b)
+{
+	struct json_object *x = *(struct json_object *const *)a;
+	struct json_object *y = *(struct json_object *const *)b;
+	static const char *const keys[] = { "project", "pool", "type", "name" };
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		int r = str_compare_natural(str_or_empty(jv_text(x, keys[i])),
+		                            str_or_empty(jv_text(y, keys[i])));
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static bool passes(struct json_object *o, const char *filter)
 {
 	const char *equals = strchr(filter, '=');
@@ -126,6 +143,7 @@ static int list_run(struct client *client, const struct cli *cli, struct error *
 	}
 	if (!chosen && !located && (jv_len(all) || !server_is_clustered(server)))
 		shown.n_shown--;
+	json_object_array_sort(kept, compare_volumes);
 	scoped(table_freep) struct table *table = list_columns_table(&shown, kept);
 	return output_list(cli, table, kept, err);
 }

@@ -99,6 +99,7 @@ static int list_run(struct client *client, const struct cli *cli, struct error *
 			jv_add_take(kept, jv_ref(jv_item(all, i)));
 	}
 	scoped(table_freep) struct table *table = list_columns_table(&shown, kept);
+	table_sort(table);
 	return output_list(cli, table, kept, err);
 }
 

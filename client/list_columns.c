@@ -144,6 +144,5 @@ struct table *list_columns_table(const struct list_columns *columns, struct json
 			               s->column ? s->column->text(item) : key_text(s, item));
 		}
 	}
-	table_sort(table);
 	return table;
 }

@@ -40,5 +40,5 @@ void list_columns_done(struct list_columns *columns);
 
 bool list_columns_need_state(const struct list_columns *columns);
 
-/* A table of all items of an array. */
+/* A table of all items of an array, in their order. */
 struct table *list_columns_table(const struct list_columns *columns, struct json_object *items);

@@ -13,6 +13,7 @@
 #include "client/cli.h"
 #include "client/cli_help.h"
 #include "client/client.h"
+#include "client/complete.h"
 #include "client/version.h"
 #include "lib/base/error.h"
 #include "lib/base/macro.h"
@@ -64,6 +65,18 @@ static int run(const struct cli *cli, struct remotes *remotes)
 	return status;
 }
 
+/* The shells' scripts hand over words that need not be a command line yet. */
+static int complete(struct remotes *remotes, const char *const *words)
+{
+	struct client client = { 0 };
+	struct cli none = { 0 };
+
+	client_init_take(&client, &none, remotes);
+	complete_print(&client, words, stdout);
+	client_done(&client);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	scoped(error_freep) struct error *err = NULL;
@@ -78,6 +91,8 @@ int main(int argc, char **argv)
 		print_error(err);
 		return 1;
 	}
+	if (argv[1] && strcmp(argv[1], "__complete") == 0)
+		return complete(TAKE_PTR(remotes), (const char *const *)argv + 2);
 	words = alias_expand(remotes_aliases(remotes), (const char *const *)argv + 1);
 	if (cli_parse((const char *const *)words, &cli, &err) < 0) {
 		print_error(err);

@@ -25,12 +25,84 @@ void output_json(struct json_object *o, FILE *out)
 	fprintf(out, "%s\n", strbuf_text(&b));
 }
 
+/* Members that are empty, and not null, when there is nothing in them. */
+static const char *const empty_maps[] = { "config",          "devices",          "disk",
+	                                  "expanded_config", "expanded_devices", "network",
+	                                  "properties",      "templates" };
+static const char *const empty_lists[] = { "addresses", "aliases",   "backups",  "groups",
+	                                   "locations", "members",   "profiles", "projects",
+	                                   "roles",     "snapshots", "used_by" };
+
+static bool is_one_of(const char *const *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A copy without the nulls that Go's servers send for empty maps and lists. */
+static struct json_object *without_nulls(struct json_object *o)
+{
+	struct json_object *copy;
+
+	if (json_object_is_type(o, json_type_array)) {
+		copy = jv_array();
+		for (size_t i = 0; i < jv_len(o); i++)
+			jv_add_take(copy, without_nulls(jv_item(o, i)));
+		return copy;
+	}
+	if (!json_object_is_type(o, json_type_object))
+		return jv_ref(o);
+	copy = jv_object();
+	JV_FOREACH (o, key, value) {
+		if (value)
+			jv_set_take(copy, key, without_nulls(value));
+		else if (is_one_of(empty_maps, COUNT_OF(empty_maps), key))
+			jv_set_take(copy, key, jv_object());
+		else if (is_one_of(empty_lists, COUNT_OF(empty_lists), key))
+			jv_set_take(copy, key, jv_array());
+		else
+			jv_set_null(copy, key);
+	}
+	return copy;
+}
+
+/*
+ * Prints a line of YAML; a date in a member that ends in "_at" is written without quotes, as lxc
+ * does. (All else that looks like a date is a user's string and stays one.)
+ */
+static void print_yaml_line(const char *line, size_t len, FILE *out)
+{
+	const char *mark = memmem(line, len, "_at: \"", 6);
+	bool date = mark && len > 2 && line[len - 1] == '"' && mark + 6 < line + len - 1;
+	int64_t unused;
+
+	if (date) {
+		const char *text = mark + 6;
+		scoped_free char *copy = xasprintf("%.*s", (int)(line + len - 1 - text), text);
+
+		date = date_parse(copy, &unused) == 0;
+		if (date)
+			fprintf(out, "%.*s%s\n", (int)(mark + 5 - line), line, copy);
+	}
+	if (!date)
+		fprintf(out, "%.*s\n", (int)len, line);
+}
+
 void output_yaml(struct json_object *o, FILE *out)
 {
 	scoped(strbuf_done) struct strbuf b = { 0 };
+	scoped(jv_unrefp) struct json_object *copy = without_nulls(o);
 
-	yaml_encode(o, &b);
-	fwrite(strbuf_text(&b), 1, b.size, out);
+	yaml_encode(copy, &b);
+	for (const char *p = strbuf_text(&b); *p;) {
+		size_t len = strcspn(p, "\n");
+
+		print_yaml_line(p, len, out);
+		p += len + (p[len] == '\n');
+	}
 }
 
 int output_check_format(const struct cli *cli, struct error **err)
