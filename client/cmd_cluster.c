@@ -27,13 +27,6 @@ static char *lines_of(struct json_object *list)
 	return strv_join(items, "\n");
 }
 
-static int need_cluster(struct server *server, struct error **err)
-{
-	return server_is_clustered(server)
-	               ? 0
-	               : error_set(err, 400, "The server is not part of a cluster");
-}
-
 static int list_run(struct client *client, const struct cli *cli, struct error **err)
 {
 	static const char *const headers[] = {
@@ -50,8 +43,12 @@ static int list_run(struct client *client, const struct cli *cli, struct error *
 	r = server_get(server, &all, &failed, "/1.0/cluster/members?recursion=1");
 	if (r < 0) {
 		/* The usual cause has a better sentence than the server's. */
-		if (need_cluster(server, err) == 0)
-			*err = TAKE_PTR(failed);
+		scoped(error_freep) struct error *unreachable = NULL;
+		struct json_object *info;
+
+		if (server_info(server, &info, &unreachable) == 0 && !server_is_clustered(server))
+			return error_set(err, 400, "The server is not part of a cluster");
+		*err = TAKE_PTR(failed);
 		return r;
 	}
 	scoped(table_freep) struct table *table = table_new(headers);
