@@ -250,7 +250,8 @@ static void markdown_below(FILE *out, const char *parent)
 	for (const struct cli_command *c = NULL; (c = next_child(parent, c));) {
 		fprintf(out, "\n## " PROGRAM " %s\n\n%s.\n", c->path, c->summary);
 		if (c->run)
-			fprintf(out, "\n    " PROGRAM " %s %s\n", c->path, c->usage);
+			fprintf(out, "\n    " PROGRAM " %s%s%s\n", c->path, *c->usage ? " " : "",
+			        c->usage);
 		if (c->aliases)
 			fprintf(out, "\nAlso called: %s.\n", c->aliases);
 		if (c->details) {

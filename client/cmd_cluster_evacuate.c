@@ -175,7 +175,7 @@ static int explain_run(struct client *client, const struct cli *cli, struct erro
 	{ "action",       0,   OPTION_TEXT, NULL, "What to do with the instances instead of what they say", WORD_NONE }, \
 	{ "bandwidth",    0,   OPTION_TEXT, NULL, "Most bytes a second to move", WORD_NONE }, \
 	{ "downtime",     0,   OPTION_TEXT, NULL, "Longest pause of an instance that is moved, as 500ms", WORD_NONE }, \
-	{ "force",        'f', OPTION_FLAG, NULL, "Do not ask, and go on without a quorum to spare", WORD_NONE }, \
+	{ "force",        0,   OPTION_FLAG, NULL, "Do not ask, and go on without a quorum to spare", WORD_NONE }, \
 	OUTPUT_FORMAT_OPTION, \
 	{ "max-parallel", 0,   OPTION_TEXT, NULL, "Most instances to move at the same time", WORD_NONE }, \
 	{ "on-error",     0,   OPTION_TEXT, NULL, "After a failure: continue, stop or rollback", WORD_NONE }, \
