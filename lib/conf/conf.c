@@ -297,7 +297,9 @@ static struct json_object *list_key(const struct conf_key *key)
 	bool is_container = key->flags & CONF_CONTAINER, is_vm = key->flags & CONF_VM;
 
 	jv_set_string(o, "condition",
-	              is_container == is_vm ? "" : is_vm ? "virtual machine" : "container");
+	              is_container == is_vm ? ""
+	              : is_vm               ? "virtual machine"
+	                                    : "container");
 	if (key->fallback)
 		jv_set_stringf(o, "defaultdesc", "`%s`", key->fallback);
 	else

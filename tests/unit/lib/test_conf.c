@@ -151,9 +151,11 @@ static void tables_are_listed(void **state)
 	scoped_free char *memory = jv_print_text(jv_member(jv_item(keys, 4), "memory"), NULL);
 
 	assert_int_equal(jv_len(keys), COUNT_OF(table) - 2);
-	assert_string_equal(memory,
-	                    "{\"condition\":\"container\",\"liveupdate\":\"yes\",\"longdesc\":\"\","
-	                    "\"scope\":\"global\",\"shortdesc\":\"Memory.\",\"type\":\"string\"}");
+	assert_string_equal(
+		memory,
+		"{\"condition\":\"container\",\"defaultdesc\":\"\",\"liveupdate\":\"yes\","
+		"\"longdesc\":\"\",\"managed\":\"no\",\"required\":\"no\",\"scope\":\"global\","
+		"\"shortdesc\":\"Memory.\",\"type\":\"string\"}");
 }
 
 int main(void)
