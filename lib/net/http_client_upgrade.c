@@ -2,9 +2,9 @@
  * Upgrades, and what else needs the connection itself: a TLS client of our own, since a stream has
  * to be had that curl does not hand out.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,7 +22,7 @@
 #include "lib/net/tls.h"
 #include "lib/net/websocket.h"
 
-enum { HEAD_MAX = 32 * 1024, ERROR_MAX = 64 * 1024 };
+enum { HEAD_MAX = 32 * 1024, ERROR_MAX = 64 * 1024, DEFAULT_MS = 10 * 1000 };
 
 static const char *name_of(const struct http_client *client)
 {
@@ -195,11 +195,16 @@ static int read_head(struct stream *s, int64_t deadline, struct strbuf *head)
 
 static int parse_head(const struct strbuf *head, struct http_response *res)
 {
-	int minor;
+	static const char version[] = "HTTP/1.";
+	const char *text = head->text;
+	size_t n = sizeof(version) - 1;
 
-	if (memchr(head->text, '\0', head->size) ||
-	    sscanf(head->text, "HTTP/1.%1d %3d", &minor, &res->status) != 2)
+	/* "HTTP/1.1 101 ...": a digit, a blank and three digits follow. */
+	if (memchr(text, '\0', head->size) || strncmp(text, version, n) != 0 ||
+	    !isdigit((unsigned char)text[n]) || text[n + 1] != ' ' ||
+	    strspn(text + n + 2, "0123456789") != 3)
 		return -EPROTO;
+	res->status = (int)strtol(text + n + 2, NULL, 10);
 
 	for (const char *line = strstr(head->text, "\r\n") + 2; *line != '\r';) {
 		const char *end = strstr(line, "\r\n");
@@ -284,7 +289,7 @@ int http_client_upgrade(struct http_client *client, const struct http_request *r
 int http_client_fetch_certificate(const char *address, unsigned timeout_ms, struct x509 **ret_cert,
                                   struct error **err)
 {
-	int64_t deadline = date_deadline(timeout_ms ? (int64_t)timeout_ms : 10 * 1000);
+	int64_t deadline = date_deadline(timeout_ms ? (int64_t)timeout_ms : DEFAULT_MS);
 	scoped(tls_credentials_unrefp) struct tls_credentials *cred = NULL;
 	scoped(tls_session_freep) struct tls_session *tls = NULL;
 	scoped_fd int fd = socket_connect_address(address, 8443, date_left(deadline));

@@ -10,7 +10,10 @@
 #include "lib/net/http_conn_impl.h"
 #include "lib/net/socket.h"
 
-enum { READ_BUDGET = 256 * 1024 }; /* Bytes of one peer before others get their turn. */
+enum {
+	READ_BUDGET = 256 * 1024, /* Bytes of one peer before others get their turn. */
+	RECORD_SIZE = 16 * 1024,  /* The largest of TLS. */
+};
 
 static ssize_t receive(struct http_conn *c, void *data, size_t size)
 {
@@ -313,7 +316,7 @@ void http_conn_input_read(struct http_conn *c)
 
 		feed(c, scratch, (size_t)n);
 		n_read += (size_t)n;
-		if (!http_conn_has_pending(c) && (n < 16 * 1024 || n_read >= READ_BUDGET))
+		if (!http_conn_has_pending(c) && (n < RECORD_SIZE || n_read >= READ_BUDGET))
 			break;
 	}
 	watch_input(c);

@@ -191,6 +191,7 @@ static struct MHD_Response *make_response(struct http_lane *lane, struct http_re
 	return response;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): MHD gives eight arguments. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **request)

@@ -15,7 +15,13 @@
 #include "lib/net/http_server_impl.h"
 #include "lib/net/socket.h"
 
-enum { ACCEPTS_AT_ONCE = 64, IO_THREADS = 4, LINGER_MS = 2000 };
+enum {
+	ACCEPTS_AT_ONCE = 64,
+	IO_THREADS = 4,
+	LINGER_MS = 2000,
+	BODY_MAX = 1024 * 1024,
+	WARN_MS = 10 * 1000
+};
 
 struct listener {
 	struct list entry;
@@ -77,10 +83,10 @@ static void fill_in_defaults(struct http_server_config *config)
 	fill_in(&config->max_connections, 4096);
 	fill_in(&config->max_per_peer, 1024);
 	if (config->head_max == 0)
-		config->head_max = 16 * 1024;
+		config->head_max = (size_t)16 * 1024;
 	if (config->body.size_max == 0 && config->body.memory_max == 0) {
-		config->body.size_max = 1024 * 1024;
-		config->body.memory_max = 1024 * 1024;
+		config->body.size_max = BODY_MAX;
+		config->body.memory_max = BODY_MAX;
 		config->body.spool_dir = -1;
 	}
 }
@@ -148,7 +154,12 @@ static void refuse_one(struct listener *l)
 		close(fd);
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server->counts.refused++;
-	log_warn("Refused a connection: too many open files");
+
+	int64_t now = date_monotonic();
+	if (server->warned_at == 0 || now - server->warned_at >= WARN_MS) {
+		server->warned_at = now;
+		log_warn("Refusing connections: too many open files");
+	}
 }
 
 static void on_connection(unsigned events, void *arg)

@@ -29,7 +29,8 @@ struct http_server {
 	struct list conns; /* struct http_conn */
 	struct http_crowd crowd;
 	struct http_deadlines deadlines;
-	int reserve_fd; /* Given up for a moment when descriptors run out. */
+	int reserve_fd;    /* Given up for a moment when descriptors run out. */
+	int64_t warned_at; /* That they have; date_monotonic(). */
 
 	bool is_stopping;
 	struct http_stop *stop; /* Who waits for the last connection; or NULL. */

@@ -450,9 +450,9 @@ struct websocket *websocket_new_take(struct loop *loop, struct stream *s,
 	ws->stream = s;
 	ws->config = *config;
 	if (ws->config.message_max == 0)
-		ws->config.message_max = 4 * 1024 * 1024;
+		ws->config.message_max = (size_t)4 * 1024 * 1024;
 	if (ws->config.queue_max == 0)
-		ws->config.queue_max = 8 * 1024 * 1024;
+		ws->config.queue_max = (size_t)8 * 1024 * 1024;
 	if (ws->config.ping_ms == 0)
 		ws->config.ping_ms = 10 * 1000;
 

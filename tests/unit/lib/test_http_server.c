@@ -281,6 +281,13 @@ static void connections_are_kept_and_pipelined(void **state)
 	assert_contains(all, "GET /d");
 	assert_contains(all, "X-Test: yes");
 
+	/* Over TLS too, where what waits in the session makes no descriptor readable. */
+	struct stream *tls = net_server_dial_tls(*state, true);
+	scoped_free char *secret = net_server_talk(tls, two, sizeof(two) - 1, NULL);
+	stream_free(tls);
+	assert_contains(secret, "POST /b");
+	assert_contains(secret, "GET /d");
+
 	/* A byte at a time it is the same. */
 	scoped(stream_freep) struct stream *s = dial_plain(*state);
 	for (size_t i = 0; i < sizeof(two) - 1; i++)
