@@ -11,4 +11,4 @@
 struct smap;
 
 /* Adds to 'environment' what it does not have yet. */
-void instance_environment_complete(const struct smap *config, uid_t uid, struct map *environment);
+void instance_environment_complete(const struct smap *config, uid_t uid, struct smap *environment);

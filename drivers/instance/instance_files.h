@@ -81,6 +81,12 @@ int instance_files_symlink(struct instance_files *files, const char *path, const
 int instance_files_delete(struct instance_files *files, const char *path, bool recursive,
                           struct error **err);
 
+/*
+ * For drivers: a session with a helper that speaks enum ct_job_file on 'socket'. Both descriptors
+ * become the session's.
+ */
+struct instance_files *instance_files_new(int socket, int pidfd);
+
 /* Ends the session; its helper is gone when this returns. */
 void instance_files_free(struct instance_files *files);
 DEFINE_SCOPED(struct instance_files *, instance_files_free);

@@ -15,6 +15,8 @@
 #include "lib/base/error.h"
 #include "lib/base/scoped.h"
 
+struct loop;
+
 struct instance_process;
 
 struct instance_exec {
@@ -80,3 +82,22 @@ pid_t instance_process_pid(const struct instance_process *process);
 /* From any thread; on_exit is not called any more when it has returned. */
 void instance_process_free(struct instance_process *process);
 DEFINE_SCOPED(struct instance_process *, instance_process_free);
+
+/*
+ * For drivers: makes a handle of what they started. Descriptors in it become the handle's.
+ * 'control' is a SEQPACKET socket whose other end says the exit status as two le32, 0 and the
+ * number, or just closes; if 'end_status' is not negative its closing means that status. 'pidfd'
+ * may be -1.
+ */
+struct instance_process_setup {
+	struct loop *loop;
+	int control;
+	int pidfd;
+	pid_t pid;
+	int fds[3]; /* -1 where there is none. */
+	bool is_interactive;
+	int end_status;
+	int held_fd; /* Closed with the handle, or -1. */
+};
+
+struct instance_process *instance_process_new(const struct instance_process_setup *setup);
