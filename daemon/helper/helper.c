@@ -1,0 +1,39 @@
+#include "daemon/helper/helper.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/helper/helper_forkserver.h"
+#include "lib/base/macro.h"
+#include "lib/base/str.h"
+
+/* clang-format off */
+const struct helper helpers[] = {
+	/* name          run                    arguments */
+	{ "forkserver",  helper_forkserver_run, "does jobs for containers that come over standard input, a socket" },
+	{ NULL,          NULL,                  NULL },
+};
+/* clang-format on */
+
+const struct helper *helper_find(const char *name)
+{
+	for (const struct helper *h = helpers; h->name; h++) {
+		if (str_equals(h->name, name))
+			return h;
+	}
+
+	return NULL;
+}
+
+int helper_main(int argc, char **argv)
+{
+	const struct helper *h = argc > 1 ? helper_find(argv[1]) : NULL;
+	if (!h)
+		return -1;
+
+	umask(022);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	return h->run(argc - 1, argv + 1);
+}
