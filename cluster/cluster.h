@@ -7,14 +7,14 @@
  *
  * The life of it, as the daemon's start goes:
  *
- *	cluster_setup_process()   first line of main(), before any thread
- *	cluster_new()             certificates, local database, database node; nothing on the
- *network (the HTTPS and unix listeners open; /internal/database must be served from here on)
- *	cluster_start()           waits until the database answers, checks the schema, then runs
- *	                          heartbeats, roles and the event mesh in the background
- *	handover_run()            at shutdown: gives leadership and role away
- *	cluster_stop()            no more background work, node stopped; listeners may close after
- *it cluster_free()
+ *  - cluster_setup_process(): first line of main(), before any thread;
+ *  - cluster_new(): certificates, local database, database node; nothing on the network;
+ *  - the listeners open: /internal/database must be served from here on;
+ *  - cluster_start(): waits until the database answers, checks the schema, then runs heartbeats,
+ *    roles and the event mesh in the background;
+ *  - handover_run(): at shutdown, gives leadership and role away;
+ *  - cluster_stop(): no more background work, node stopped; the listeners may close after it;
+ *  - cluster_free().
  *
  * All functions of cluster/ may be called from any thread but the loop's, unless they say that they
  * do not block.

@@ -1,17 +1,20 @@
 /*
  * A new member, the joiner's side; join_leader.h is the other one.
  *
- *	joiner                                   cluster
- *	  fetches the certificate, compares with the token's fingerprint
- *	  POST /internal/cluster/accept     -->   join_leader_accept(): token used up, certificate
- *	                                          trusted, row (pending), raft id, cluster key,
- *pools hook join_prepare (pools, networks) puts its database aside, starts its node as the new id;
- *shows the cluster's certificate ADD, ASSIGN                       -->   (engine's protocol to the
- *leader) one transaction: its rows, pending ends POST /internal/cluster/rebalance  -->   roles,
- *heartbeat to all
+ *  1. The joiner fetches a member's certificate and compares it with the token's fingerprint.
+ *  2. POST /internal/cluster/accept: the leader uses the token up, trusts the joiner's certificate,
+ *     writes its row (pending) and answers with its id, the other nodes, the cluster's key and
+ *     what pools and networks there are.
+ *  3. Hook join_prepare() makes those here.
+ *  4. The joiner puts its own database aside, starts its node under the new id, and shows the
+ *     cluster's certificate from here on.
+ *  5. It asks the leader's node to add its own (as a spare).
+ *  6. One transaction writes its rows and ends "pending".
+ *  7. POST /internal/cluster/rebalance: it gets a role, the others hear of it.
  *
- * Whatever fails before the transaction is undone on both sides: the joiner is standalone again
- *with its old database and certificate, the cluster forgets the row.
+ * Whatever fails before 6 is complete is undone on both sides: the joiner is standalone again with
+ * its old database and certificate, the cluster forgets the row. A joiner that crashes undoes its
+ * side when it starts; what is left of it in the cluster goes with the next join of that name.
  */
 #pragma once
 
