@@ -176,6 +176,7 @@ static void run_liveness(void *arg)
 	struct liveness *l = arg;
 
 	HOOK(l->cluster, member_liveness, l->id, l->name, l->is_online);
+	HOOK(l->cluster, warning, "Offline cluster member", l->name, "", !l->is_online);
 	free(l->name);
 	free(l);
 }

@@ -1,6 +1,7 @@
 #include "cluster/gateway.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -474,7 +475,11 @@ int gateway_restart(struct gateway *g, enum gateway_data data, const struct db_l
 			return r;
 	}
 
-	return start_node(g, nodes, n_nodes, err);
+	r = start_node(g, nodes, n_nodes, err);
+	/* The old node's rows and log lie between what lives on. */
+	malloc_trim(0);
+
+	return r;
 }
 
 void gateway_drop_old(struct gateway *g)

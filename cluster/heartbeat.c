@@ -161,6 +161,24 @@ static int list_of_json(struct json_object *array, const char *leader,
 
 /* --- The member's side --- */
 
+struct skew {
+	struct cluster *cluster;
+	char *message;
+	bool is_skewed;
+};
+
+/* On a worker: the hook writes to the database, which no answer to a heartbeat may wait for. */
+static void warn_of_skew(void *arg)
+{
+	struct skew *skew = arg;
+	scoped_free char *name = cluster_member_name(skew->cluster);
+
+	HOOK(skew->cluster, warning, "Time skew detected between leader and local", name,
+	     skew->message, skew->is_skewed);
+	free(skew->message);
+	free(skew);
+}
+
 static void check_clock(struct cluster *cluster, int64_t leader_time)
 {
 	struct heartbeat *h = cluster->heartbeat;
@@ -174,13 +192,17 @@ static void check_clock(struct cluster *cluster, int64_t leader_time)
 	if (!is_news)
 		return;
 
-	scoped_free char *name = cluster_member_name(cluster);
-	scoped_free char *message = xasprintf("The leader's clock and ours differ by %lld s",
-	                                      (long long)(skew / DATE_SECOND));
+	struct skew *skewed = xcalloc(1, sizeof(*skewed));
+	skewed->cluster = cluster;
+	skewed->is_skewed = is_skewed;
+	skewed->message = xasprintf("The leader's clock and ours differ by %lld s",
+	                            (long long)(skew / DATE_SECOND));
 	if (is_skewed)
-		log_warn("%s", message);
-	HOOK(cluster, warning, "Time skew detected between leader and local", name, message,
-	     is_skewed);
+		log_warn("%s", skewed->message);
+	if (worker_submit(cluster->jobs, warn_of_skew, skewed) < 0) {
+		free(skewed->message);
+		free(skewed);
+	}
 }
 
 static void take_list(struct cluster *cluster, struct member_list *list)
