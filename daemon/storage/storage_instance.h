@@ -87,6 +87,9 @@ struct storage_mounted {
 
 void storage_mounted_done(struct storage_mounted *mounted);
 
+/* Reads "volatile.last_state.idmap" and its like; NULL is the empty map. 400. */
+int storage_instance_parse_map(const char *text, struct idmap *ret_map, struct error **err);
+
 /*
  * Makes the volume usable by a container with 'idmap' (empty: privileged; NULL: the caller only
  * looks at files, nothing is shifted), and keeps it so until as many calls of

@@ -15,6 +15,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
+#include "drivers/host/idmap_json.h"
 #include "lib/base/alloc.h"
 #include "lib/base/path.h"
 #include "lib/linux/idmap_shift.h"
@@ -27,6 +28,11 @@ void storage_mounted_done(struct storage_mounted *mounted)
 	free(mounted->rootfs_path);
 	idmap_done(&mounted->disk_map);
 	*mounted = (struct storage_mounted){ 0 };
+}
+
+int storage_instance_parse_map(const char *text, struct idmap *ret_map, struct error **err)
+{
+	return idmap_json_parse(text, ret_map, err);
 }
 
 /* Changes every file from the map 'from' to the map 'to'; not cancellable, see idmap_shift.h. */

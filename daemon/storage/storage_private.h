@@ -17,6 +17,7 @@ struct db_view;
 struct lock;
 struct operation;
 struct state;
+struct task;
 
 struct storage_service {
 	struct state *state;
@@ -25,6 +26,7 @@ struct storage_service {
 	struct mutex lock;
 	struct map *pools GUARDED; /* Name to struct storage_opened; never removed while in use. */
 	struct map *unavailable GUARDED; /* Names of pools that could not be mounted. */
+	struct task *retry;              /* Tries those again. */
 };
 
 /* The service's part for pools: storage_service.c. */

@@ -17,8 +17,10 @@
 #include "lib/base/log.h"
 #include "lib/base/smap.h"
 #include "lib/base/strv.h"
+#include "lib/base/task.h"
 
 #define REPORT_MS 100
+#define RETRY_MS 60000
 
 static void unmake(void *pool)
 {
@@ -50,6 +52,7 @@ void storage_service_free(struct storage_service *s)
 {
 	if (!s)
 		return;
+	task_free(s->retry);
 	mutex_lock(&s->lock);
 	map_free(s->pools);
 	map_free(s->unavailable);
@@ -225,6 +228,40 @@ int storage_service_pool(struct state *state, const char *name, struct storage_p
 	return r;
 }
 
+bool storage_service_is_ready(struct state *state)
+{
+	struct storage_service *s = state->storage;
+
+	mutex_lock(&s->lock);
+	bool is_ready = map_count(s->unavailable) == 0;
+	mutex_unlock(&s->lock);
+	return is_ready;
+}
+
+static int retry(void *arg)
+{
+	struct state *state = arg;
+	scoped(error_freep) struct error *ignored = NULL;
+
+	if (storage_service_is_ready(state))
+		return 0;
+	return storage_service_start(state, &ignored) > 0 ? -EAGAIN : 0;
+}
+
+static void start_retries(struct state *state)
+{
+	static const struct task_spec spec = {
+		.name = "storage-retry",
+		.interval_ms = RETRY_MS,
+		.run = retry,
+	};
+	struct task_spec own = spec;
+
+	own.arg = state;
+	if (!state->storage->retry)
+		state->storage->retry = task_new(state->loop, state->jobs, &own);
+}
+
 int storage_service_start(struct state *state, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
@@ -247,17 +284,10 @@ int storage_service_start(struct state *state, struct error **err)
 		if (storage_service_pool(state, rows->rows[i].name, &pool, &failure) < 0)
 			n_failed++;
 	}
+	/* Only then: a daemon whose disks are there has no reason to wake up. */
+	if (n_failed > 0 && state->loop)
+		start_retries(state);
 	return n_failed;
-}
-
-bool storage_service_is_ready(struct state *state)
-{
-	struct storage_service *s = state->storage;
-
-	mutex_lock(&s->lock);
-	bool is_ready = map_count(s->unavailable) == 0;
-	mutex_unlock(&s->lock);
-	return is_ready;
 }
 
 /* "12.34MB" as clients show it. */
