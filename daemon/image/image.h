@@ -4,6 +4,7 @@
  * An image is a row (per project) and one or two files in $MUSTER_DIR/images: FINGERPRINT for a
  * unified one or the metadata of a split one, and FINGERPRINT.rootfs for the latter's root. The
  * files are shared by all projects and lie on some members; image_ensure_local() brings them here.
+ * Projects given to these functions are effective ones (project_effective()).
  */
 #pragma once
 
@@ -14,9 +15,11 @@
 #include "lib/base/error.h"
 
 struct db_image;
-struct smap;
+struct db_view;
+struct json_object;
 struct operation;
 struct request;
+struct smap;
 struct state;
 
 /*
@@ -41,18 +44,26 @@ int image_touch(struct state *state, const char *project, const char *fingerprin
 /* 404; else removes the row and, with the last project that has it, the files and pool volumes. */
 int image_delete(struct state *state, struct operation *operation, const char *project,
                  const char *fingerprint, struct error **err);
+
 /* What another member asks of this one: the files and volumes only. */
 int image_delete_here(struct state *state, const char *fingerprint, struct error **err);
 
-/* PUT, or PATCH if 'merge'. Members that are NULL are left as they are. */
-struct image_change {
-	const bool *is_public;
-	const bool *auto_update;
-	const struct smap *properties;
-	const int64_t *expires; /* A date. */
-	const char *const *profiles; /* Ends with NULL. */
-	bool merge;
-	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
-};
-int image_update(struct state *state, const char *project, const char *fingerprint,
-                 const struct image_change *change, struct error **err);
+/*
+ * PUT, or PATCH if 'is_patch': 'body' is the request's. If-Match is checked in the transaction that
+ * writes.
+ */
+int image_update(struct request *req, const char *project, const char *fingerprint,
+                 struct json_object *body, bool is_patch, struct error **err);
+
+/* As the API shows it, and what its ETag is made of; owned by the caller. */
+struct json_object *image_json(const struct db_image *row);
+struct json_object *image_etag(const struct db_image *row);
+
+/* "/1.0/images/FINGERPRINT?project=p"; owned by the caller. */
+char *image_url(const char *project, const char *fingerprint);
+
+/* $MUSTER_DIR/images/FINGERPRINT, with ".rootfs" for the second file; owned by the caller. */
+char *image_path(struct state *state, const char *fingerprint, bool is_rootfs);
+
+/* Whether 'text' is a whole fingerprint: 64 hexadecimal digits in lower case. */
+bool image_is_fingerprint(const char *text);

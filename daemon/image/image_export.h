@@ -21,6 +21,10 @@ void image_export_done(struct image_export *files);
 int image_export_open(struct state *state, const char *project, const char *fingerprint,
                       struct image_export *ret_files, struct error **err);
 
+/* The same for another member that asks: 404 if they are not here. */
+int image_export_open_here(struct state *state, const char *fingerprint,
+                           struct image_export *ret_files, struct error **err);
+
 /* The body and header of a split image's export: the caller sends 'head', meta, 'middle', rootfs,
  * 'tail'. */
 struct image_export_multipart {

@@ -26,7 +26,7 @@ struct image_import {
 	const char *fingerprint; /* X-LXD-fingerprint: 400 if it comes out as another; or NULL. */
 	bool is_public;
 	bool auto_update;
-	int64_t expires; /* A date; DATE_NONE for what the image says. */
+	int64_t expires;               /* A date; DATE_NONE for what the image says. */
 	const struct smap *properties; /* Added to and over the archive's own; or NULL. */
 	const char *const *profiles;   /* Ends with NULL; NULL is { "default" }. */
 	const struct image_import_alias *aliases;

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 #include "lib/base/error.h"
+#include "lib/base/smap.h"
 
-struct smap;
+struct json_object;
 
 enum image_metadata_when {
 	IMAGE_TEMPLATE_CREATE = 1 << 0,
@@ -27,7 +28,7 @@ struct image_template {
 	uint32_t when;    /* enum image_metadata_when bits. */
 	bool create_only; /* Not if the file exists. */
 	char *source;     /* Name of the file in templates/: one component. */
-	struct smap *properties;
+	struct smap properties;
 	int32_t uid, gid; /* -1: what the file has, else 0. */
 	int32_t mode;     /* -1: what the file has, else 0644. */
 };
@@ -36,7 +37,7 @@ struct image_metadata {
 	char *architecture;
 	int64_t creation_date; /* Seconds since 1970. */
 	int64_t expiry_date;   /* 0 for never. */
-	struct smap *properties;
+	struct smap properties;
 	struct image_template *templates;
 	size_t n_templates;
 };
@@ -47,5 +48,6 @@ void image_metadata_done(struct image_metadata *metadata);
 int image_metadata_parse(const char *text, size_t len, struct image_metadata *ret_metadata,
                          struct error **err);
 
-/* As YAML, owned by the caller. */
+/* As the API shows it, and as YAML; owned by the caller. */
+struct json_object *image_metadata_json(const struct image_metadata *metadata);
 char *image_metadata_format(const struct image_metadata *metadata);
