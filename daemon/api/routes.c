@@ -5,9 +5,13 @@
 #include "daemon/api/cluster_groups.h"
 #include "daemon/api/cluster_members.h"
 #include "daemon/api/events.h"
+#include "daemon/api/image_aliases.h"
+#include "daemon/api/images.h"
+#include "daemon/api/images_create.h"
 #include "daemon/api/internal.h"
 #include "daemon/api/internal_cluster.h"
 #include "daemon/api/internal_sql.h"
+#include "daemon/api/internal_storage.h"
 #include "daemon/api/metadata.h"
 #include "daemon/api/metrics.h"
 #include "daemon/api/operations.h"
@@ -18,6 +22,7 @@
 #include "daemon/api/root.h"
 #include "daemon/api/route.h"
 #include "daemon/api/server.h"
+#include "daemon/api/storage_pools.h"
 #include "daemon/api/warnings.h"
 
 const struct route_table *const route_tables[] = {
@@ -28,6 +33,9 @@ const struct route_table *const route_tables[] = {
 	&cluster_members_routes,
 	&cluster_groups_routes,
 	&events_routes,
+	&image_aliases_routes,
+	&images_routes,
+	&images_create_routes,
 	&metadata_routes,
 	&metrics_routes,
 	&operations_routes,
@@ -35,9 +43,12 @@ const struct route_table *const route_tables[] = {
 	&profiles_routes,
 	&projects_routes,
 	&resources_routes,
+	&storage_pools_routes,
 	&warnings_routes,
+	/* Between members, and for tools on the unix socket. */
 	&internal_routes,
 	&internal_cluster_routes,
 	&internal_sql_routes,
+	&internal_storage_routes,
 	NULL,
 };

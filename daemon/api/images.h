@@ -1,0 +1,14 @@
+/* Routes of images. */
+#pragma once
+
+#include "daemon/api/route.h"
+
+struct request;
+
+extern const struct route_table images_routes;
+
+/* The project whose images the request is about; owned by the caller. */
+int images_project(struct request *req, char **ret_project, struct error **err);
+
+/* Whether the requestor sees only what is public. */
+bool images_is_public_only(const struct request *req);

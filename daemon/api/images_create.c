@@ -1,0 +1,210 @@
+/*
+ * The body is a tarball or multipart/form-data with the rest in headers, or JSON that names a
+ * source. Which one, the content type says.
+ */
+#include "daemon/api/images_create.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/api/images.h"
+#include "daemon/api/images_publish.h"
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/request.h"
+#include "daemon/core/response.h"
+#include "daemon/core/state.h"
+#include "daemon/image/image_import.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/parse.h"
+#include "lib/base/path.h"
+#include "lib/base/str.h"
+#include "lib/base/strv.h"
+#include "lib/data/jv.h"
+#include "lib/net/url.h"
+
+struct upload {
+	struct state *state;
+	struct image_import image;
+	char *project, *filename, *fingerprint, *content_type;
+	struct smap properties;
+	char **profiles;
+	char **aliases;
+	struct image_import_alias *alias_items;
+	int fd;
+};
+
+static void upload_free(void *arg)
+{
+	struct upload *u = arg;
+
+	free(u->project);
+	free(u->filename);
+	free(u->fingerprint);
+	free(u->content_type);
+	smap_done(&u->properties);
+	strv_free(u->profiles);
+	strv_free(u->aliases);
+	free(u->alias_items);
+	if (u->fd >= 0)
+		close(u->fd);
+	free(u);
+}
+
+static int run_upload(struct operation *op, void *arg, struct error **err)
+{
+	const struct upload *u = arg;
+	scoped_free char *fingerprint = NULL;
+
+	if (str_starts(u->content_type, "multipart/form-data"))
+		return image_import_multipart(u->state, op, &u->image, u->fd, u->content_type,
+		                              &fingerprint, err);
+	return image_import_files(u->state, op, &u->image, u->fd, -1, NULL, &fingerprint, err);
+}
+
+/* "a=1&b=2" of a header. */
+static int parse_pairs(struct request *req, const char *header, struct url_query *ret_query,
+                       struct error **err)
+{
+	if (url_query_parse(request_header(req, header), ret_query) < 0)
+		return error_set(err, 400, "Invalid %s header", header);
+	return 0;
+}
+
+static int parse_lists(struct request *req, struct upload *u, struct error **err)
+{
+	struct url_query pairs;
+
+	if (parse_pairs(req, "X-LXD-properties", &pairs, err) < 0)
+		return (*err)->code;
+	for (size_t i = 0; i < pairs.n_pairs; i++)
+		smap_set(&u->properties, pairs.pairs[i].key, pairs.pairs[i].value);
+	url_query_done(&pairs);
+
+	if (parse_pairs(req, "X-LXD-profiles", &pairs, err) < 0)
+		return (*err)->code;
+	for (size_t i = 0; i < pairs.n_pairs; i++)
+		strv_add(&u->profiles, pairs.pairs[i].value);
+	url_query_done(&pairs);
+
+	if (parse_pairs(req, "X-LXD-aliases", &pairs, err) < 0)
+		return (*err)->code;
+	for (size_t i = 0; i < pairs.n_pairs; i++)
+		if (strcmp(pairs.pairs[i].key, "alias") == 0)
+			strv_add(&u->aliases, pairs.pairs[i].value);
+	url_query_done(&pairs);
+	return 0;
+}
+
+static int parse_headers(struct request *req, struct upload *u, struct error **err)
+{
+	const char *filename = request_header(req, "X-LXD-filename");
+	const char *public = request_header(req, "X-LXD-public");
+	uint64_t size;
+
+	/* It becomes a file name at whoever exports the image. */
+	if (!str_is_empty(filename) && (!path_is_name(filename) || strpbrk(filename, "\r\n\"")))
+		return error_set(err, 400, "Invalid X-LXD-filename header");
+	u->filename = xstrdup(str_or_empty(filename));
+	u->fingerprint = xstrdup(str_or_empty(request_header(req, "X-LXD-fingerprint")));
+	u->content_type = xstrdup(str_or_empty(request_header(req, "Content-Type")));
+	if (!str_is_empty(public) && parse_bool(public, &u->image.is_public) < 0)
+		return error_set(err, 400, "Invalid X-LXD-public header");
+	if (u->image.is_public && strcmp(u->project, "default") != 0)
+		return error_set(err, 400,
+		                 "Images can only be marked public in the default project");
+	if (parse_lists(req, u, err) < 0)
+		return (*err)->code;
+
+	size_t n = strv_len(u->aliases);
+	u->alias_items = xcalloc(n + 1, sizeof(*u->alias_items));
+	for (size_t i = 0; i < n; i++)
+		u->alias_items[i].name = u->aliases[i];
+	u->image.project = u->project;
+	u->image.filename = u->filename;
+	u->image.fingerprint = u->fingerprint;
+	u->image.properties = &u->properties;
+	u->image.profiles = (const char *const *)u->profiles;
+	u->image.aliases = u->alias_items;
+	u->image.n_aliases = n;
+	u->image.expires = DATE_NONE;
+	return request_body_fd_take(req, &u->fd, &size, err);
+}
+
+static int upload(struct request *req, struct response *res, struct error **err)
+{
+	scoped(operation_unrefp) struct operation *op = NULL;
+	struct upload *u = xcalloc(1, sizeof(*u));
+
+	u->fd = -1;
+	u->state = req->state;
+	int r = images_project(req, &u->project, err);
+	if (r == 0)
+		r = parse_headers(req, u, err);
+	if (r < 0) {
+		upload_free(u);
+		return r;
+	}
+
+	scoped_free char *url =
+		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
+	const struct operation_spec spec = {
+		.description = "Downloading image",
+		.entity_url = url,
+		.run = run_upload,
+		.free_arg = upload_free,
+		.arg = u,
+	};
+	r = operation_new_for(req, &spec, &op, err);
+	if (r < 0) {
+		upload_free(u);
+		return r;
+	}
+	return response_operation(res, op, err);
+}
+
+static bool is_json(struct request *req)
+{
+	return str_starts(request_header(req, "Content-Type"), "application/json");
+}
+
+static int images_create(struct request *req, struct response *res, struct error **err)
+{
+	if (!is_json(req))
+		return upload(req, res, err);
+
+	struct json_object *body, *source = NULL;
+	const char *type = "";
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_get_object(body, "source", &source, err);
+	if (r >= 0)
+		r = jv_get_string(source, "type", &type, err);
+	if (r < 0)
+		return r;
+	if (strcmp(type, "instance") == 0 || strcmp(type, "container") == 0 ||
+	    strcmp(type, "snapshot") == 0)
+		return images_publish(req, res, body, source, err);
+	if (strcmp(type, "image") == 0 || strcmp(type, "url") == 0)
+		return error_set(err, 501, "Images of other servers are not supported yet");
+	return error_set(err, 400, "Invalid images JSON");
+}
+
+/* An instance becomes an image where it is; an upload is taken where it arrives. */
+static int owner(struct request *req, char **ret_member, struct error **err)
+{
+	if (is_json(req))
+		return images_publish_owner(req, ret_member, err);
+	*ret_member = NULL;
+	return 0;
+}
+
+/* clang-format off */
+static const struct route routes[] = {
+	{ .method = "POST", .path = "/1.0/images", .handler = images_create, .access = ACCESS_ENTITLED, .entity = "image", .entitlement = "can_create_images", .placement = ON_OWNER, .owner = owner, .body = ROUTE_BODY_FILE },
+};
+/* clang-format on */
+
+const struct route_table images_create_routes = ROUTE_TABLE(routes);
