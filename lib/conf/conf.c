@@ -283,8 +283,9 @@ int conf_diff(const struct smap *before, const struct smap *after,
 		if (old && new &&strcmp(old->value, new->value) == 0)
 			continue;
 
-		int r = fn(old ? old->key : new->key, old ? old->value : NULL,
-		           new ? new->value : NULL, arg);
+		const struct smap_entry *named = old ? old : new;
+		assert(named);
+		int r = fn(named->key, old ? old->value : NULL, new ? new->value : NULL, arg);
 		if (r < 0)
 			return r;
 	}

@@ -113,7 +113,7 @@ int jv_get_date(struct json_object *obj, const char *key, int64_t *ret, struct e
 	const char *text = NULL;
 
 	int r = jv_get_string(obj, key, &text, err);
-	if (r <= 0)
+	if (r <= 0 || !text)
 		return r;
 
 	return date_parse(text, ret) < 0 ? bad_type(err, key, "a date as of RFC 3339") : 1;
