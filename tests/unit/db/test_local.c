@@ -135,7 +135,7 @@ static void config_and_patches_stay(void **state)
 	smap_clear(&config);
 	smap_set(&config, "user.y", "2");
 	CHECK(db_local_replace_config(local, &config, &err));
-	smap_clear(&config);
+	smap_done(&config);
 	CHECK(db_local_get_config(local, &config, &err));
 	assert_int_equal(config.n_entries, 1);
 	assert_string_equal(smap_get(&config, "user.y"), "2");
