@@ -193,7 +193,7 @@ static int start_device(const struct instance *inst, const struct db_device *row
 		.config = &row->config,
 		.volatile_config = &keys,
 		.volume_path = attached.path,
-		.volume_is_shifted = attached.is_shifted,
+		.volume_is_shifted = attached.is_bound_as_is,
 		.instance_is_privileged = is_privileged(inst),
 	};
 	int r = device_driver_volatile(&device, err);

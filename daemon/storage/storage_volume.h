@@ -112,8 +112,13 @@ struct storage_attached {
 	char *path; /* Of the directory, or of the image file of a block volume. */
 	bool is_block;
 	bool is_readonly; /* ISO. */
-	bool is_shifted;  /* "security.shifted": bind with the instance's id map. */
-	bool is_unmapped; /* "security.unmapped" */
+
+	/*
+	 * Owners on disk are shown as they are: "security.unmapped", or a pool that cannot be
+	 * mounted with id maps. Everything else is bound with the map of each instance, so that all
+	 * of them see the same owners, with "security.shifted" or without.
+	 */
+	bool is_bound_as_is;
 };
 void storage_attached_done(struct storage_attached *attached);
 int storage_volume_mount(struct state *state, const struct storage_volume_id *id,
