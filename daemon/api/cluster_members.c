@@ -4,7 +4,6 @@
 
 #include "cluster/cluster.h"
 #include "cluster/cluster_conf.h"
-#include "cluster/gateway.h"
 #include "cluster/join_leader.h"
 #include "cluster/leave.h"
 #include "cluster/member_groups.h"
@@ -55,8 +54,11 @@ struct picture {
 
 static void picture_take(struct state *state, struct picture *ret)
 {
+	scoped(error_freep) struct error *err = NULL;
+
 	ret->live = cluster_members(state->cluster);
-	ret->leader = gateway_leader(cluster_gateway(state->cluster));
+	if (cluster_leader_address(state->cluster, &ret->leader, &err) < 0)
+		ret->leader = xstrdup("");
 }
 
 static void picture_done(struct picture *p)
