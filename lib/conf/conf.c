@@ -261,31 +261,39 @@ void conf_fill(const struct conf_key *table, struct smap *config)
 			smap_set(config, key->name, key->fallback);
 }
 
+/* Takes the next key of two sorted maps: its entry in both, or NULL where it is not. */
+static bool take_pair(const struct smap *before, size_t *b, const struct smap *after, size_t *a,
+                      const struct smap_entry **ret_old, const struct smap_entry **ret_new)
+{
+	const struct smap_entry *old = *b < before->n_entries ? &before->entries[*b] : NULL;
+	const struct smap_entry *new = *a < after->n_entries ? &after->entries[*a] : NULL;
+	int order = old && new ? strcmp(old->key, new->key) : 0;
+
+	/* The one whose key comes first stands alone. */
+	*ret_old = order > 0 ? NULL : old;
+	*ret_new = order < 0 ? NULL : new;
+	*b += *ret_old != NULL;
+	*a += *ret_new != NULL;
+	return old || new;
+}
+
 int conf_diff(const struct smap *before, const struct smap *after,
               int (*fn)(const char *name, const char *before, const char *after, void *arg),
               void *arg)
 {
+	const struct smap_entry *old, *new;
 	size_t b = 0, a = 0;
 
-	/* Both are sorted. */
-	while (b < before->n_entries || a < after->n_entries) {
-		const struct smap_entry *old = b < before->n_entries ? &before->entries[b] : NULL;
-		const struct smap_entry *new = a < after->n_entries ? &after->entries[a] : NULL;
-		int order = old && new ? strcmp(old->key, new->key) : 0;
+	while (take_pair(before, &b, after, &a, &old, &new)) {
+		const char *old_value = old ? old->value : NULL,
+			   *new_value = new ? new->value : NULL;
 
-		/* The one whose key comes first stands alone. */
-		if (old && new &&order < 0)
-			new = NULL;
-		if (old && new &&order > 0)
-			old = NULL;
-		b += old != NULL;
-		a += new != NULL;
-		if (old && new &&strcmp(old->value, new->value) == 0)
+		if (old_value && new_value && strcmp(old_value, new_value) == 0)
 			continue;
 
 		const struct smap_entry *named = old ? old : new;
 		assert(named);
-		int r = fn(named->key, old ? old->value : NULL, new ? new->value : NULL, arg);
+		int r = fn(named->key, old_value, new_value, arg);
 		if (r < 0)
 			return r;
 	}
