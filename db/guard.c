@@ -94,7 +94,7 @@ static int check_pragma(const char *sql, struct error **err)
 
 	sql = next_token(sql, word);
 	if (!IS_AMONG(word, pragmas) || *skip_space(sql) == '=')
-		return error_set(err, 400, "This PRAGMA is not allowed");
+		return error_set(err, 400, "Only facts may be asked of the database in this way");
 	return 0;
 }
 
