@@ -422,6 +422,7 @@ int unpack_tar_metadata(int fd, bool needs_rootfs, char **ret_text, struct error
 	scoped_free char *text = NULL;
 	const struct tar_entry *entry;
 	bool has_rootfs = false;
+	size_t size;
 
 	int r = tar_read_open(fd, &reader, err);
 	if (r < 0)
@@ -440,9 +441,11 @@ int unpack_tar_metadata(int fd, bool needs_rootfs, char **ret_text, struct error
 		if (text || !S_ISREG(entry->mode) || entry->hardlink)
 			return error_set(err, 400,
 			                 "Invalid archive: \"metadata.yaml\" is not one file");
-		r = tar_read_text(reader, METADATA_MAX, &text, NULL, err);
+		r = tar_read_text(reader, METADATA_MAX, &text, &size, err);
 		if (r < 0)
 			return error_wrap(err, "Failed reading \"metadata.yaml\"");
+		if (strlen(text) != size)
+			return error_set(err, 400, "Invalid archive: \"metadata.yaml\" is not text");
 	}
 	if (r < 0)
 		return r;
