@@ -80,7 +80,7 @@ static char *base_of(const struct tree *tree, const char *init_cgroup)
 		const char *names = strchr(line, ':');
 		const char *path = names ? strchr(names + 1, ':') : NULL;
 
-		if (!path)
+		if (!path || path[1] != '/')
 			continue;
 		scoped_free char *list = xstrdup(names + 1);
 		list[path - names - 1] = '\0';
@@ -180,7 +180,7 @@ static void find_controllers(struct cgroup *cg)
 			xasprintf("%s%s/cgroup.controllers", tree->mount, tree->base);
 		scoped_free char *names = NULL;
 		if (file_read(path, MAX_FILE, &names, NULL) < 0)
-			continue;
+			names = xstrdup("");
 		names[strcspn(names, "\n")] = '\0';
 		for (int c = 0; c < N_CGROUP_CONTROLLERS; c++) {
 			bool is_there = controllers[c].v2 ? list_has(names, ' ', controllers[c].v2)

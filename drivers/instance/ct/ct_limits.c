@@ -121,7 +121,7 @@ int ct_limits_parse_memory(const char *value, uint64_t total, uint64_t *ret_byte
 		int r = parse_percent(value, &percent);
 		if (r < 0 || percent == 0)
 			return -EINVAL;
-		*ret_bytes = total / 100 * percent;
+		*ret_bytes = total / 100 * percent + total % 100 * percent / 100;
 		return 0;
 	}
 

@@ -2,11 +2,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "drivers/instance/ct/ct_config.h"
 #include "drivers/instance/instance_driver.h"
@@ -27,13 +26,28 @@ static struct idmap_entry entries[] = {
 static const struct idmap map = { entries, 2 };
 
 static struct run_mount mounts[] = {
-	{ .source = (char *)"/srv/a b", .target = (char *)"mnt/c#d", .is_readonly = true, .is_recursive = true, .shift = true },
-	{ .source = (char *)"/etc/hosts", .target = (char *)"etc/hosts", .is_file = true, .is_optional = true, .propagation = (char *)"rslave" },
+	{ .source = (char *)"/srv/a b",
+	  .target = (char *)"mnt/c#d",
+	  .is_readonly = true,
+	  .is_recursive = true,
+	  .shift = true },
+	{ .source = (char *)"/etc/hosts",
+	  .target = (char *)"etc/hosts",
+	  .is_file = true,
+	  .is_optional = true,
+	  .propagation = (char *)"rslave" },
 };
 static struct run_link links[] = {
-	{ .kind = RUN_LINK_BRIDGED, .parent = (char *)"br0", .host_name = (char *)"veth1", .name = (char *)"eth0",
-	  .hwaddr = (char *)"00:16:3e:00:00:01", .mtu = 1400 },
-	{ .kind = RUN_LINK_P2P, .host_name = (char *)"veth2", .name = (char *)"eth1", .hwaddr = (char *)"00:16:3e:00:00:02" },
+	{ .kind = RUN_LINK_BRIDGED,
+	  .parent = (char *)"br0",
+	  .host_name = (char *)"veth1",
+	  .name = (char *)"eth0",
+	  .hwaddr = (char *)"00:16:3e:00:00:01",
+	  .mtu = 1400 },
+	{ .kind = RUN_LINK_P2P,
+	  .host_name = (char *)"veth2",
+	  .name = (char *)"eth1",
+	  .hwaddr = (char *)"00:16:3e:00:00:02" },
 };
 static const struct run_config disks = { .mounts = mounts, .n_mounts = 2 };
 static const struct run_config nics = { .links = links, .n_links = 2 };
@@ -73,7 +87,8 @@ static struct instance_spec spec_of(const struct smap *config)
 static void check_golden(const char *name, const struct strbuf *text)
 {
 	const char *root = getenv("GOLDEN");
-	scoped_free char *path = xasprintf("%s/ct_config/%s.conf", root ? root : "tests/golden", name);
+	scoped_free char *path =
+		xasprintf("%s/ct_config/%s.conf", root ? root : "tests/golden", name);
 	scoped_free char *expected = NULL;
 
 	if (getenv("GOLDEN_UPDATE"))
@@ -97,7 +112,8 @@ static void unprivileged_with_everything(void **state)
 	smap_set(&config, "limits.memory", "50%");
 	smap_set(&config, "limits.processes", "50");
 	smap_set(&config, "security.nesting", "true");
-	smap_set(&config, "raw.lxc", "# a note\nlxc.tty.dir = x\n  lxc.net.0.ipv4.address=10.0.0.2/24  ");
+	smap_set(&config, "raw.lxc",
+	         "# a note\nlxc.tty.dir = x\n  lxc.net.0.ipv4.address=10.0.0.2/24  ");
 	spec.n_devices = 2;
 	host.lxcfs_path = "/var/lib/lxcfs";
 	assert_int_equal(ct_config_write(&spec, &host, "0-1", "/run/c1/seccomp", &text, &err), 0);
@@ -128,7 +144,8 @@ static void privileged_v2(void **state)
 static void line_breaks_are_refused(void **state)
 {
 	(void)state;
-	static const char *const keys[] = { "environment.X", "linux.sysctl.a", "limits.kernel.nofile" };
+	static const char *const keys[] = { "environment.X", "linux.sysctl.a",
+		                            "limits.kernel.nofile" };
 	const struct ct_config_host host = host_of(false);
 
 	for (size_t i = 0; i < COUNT_OF(keys) + 3; i++) {
@@ -154,11 +171,16 @@ static void line_breaks_are_refused(void **state)
 static void raw_lines_are_checked(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "", "# note", "lxc.cap.keep = x", "lxc.mount.entry =\t/a b none bind 0 0", "lxc.net.0.ipv6.gateway = auto" };
+	static const char *const good[] = { "", "# note", "lxc.cap.keep = x",
+		                            "lxc.mount.entry =\t/a b none bind 0 0",
+		                            "lxc.net.0.ipv6.gateway = auto" };
 	static const char *const wrong[] = {
-		"lxc.cap.keep",       "lxc.log.file = x",   "LXC.LOG.LEVEL=1",   "lxc.net.0.type = phys",
-		"other.key = 1",      "lxc.ephemeral = 1",  "lxc.a b = c",       "lxc.cgroup.dir.container = x",
-		"lxc.prlimit.a = 1",  "lxc.tty.dir = a\rb", "lxc.monitor.x = 1", "lxc.cgroup.dir=x",
+		"lxc.cap.keep",      "lxc.log.file = x",
+		"LXC.LOG.LEVEL=1",   "lxc.net.0.type = phys",
+		"other.key = 1",     "lxc.ephemeral = 1",
+		"lxc.a b = c",       "lxc.cgroup.dir.container = x",
+		"lxc.prlimit.a = 1", "lxc.tty.dir = a\rb",
+		"lxc.monitor.x = 1", "lxc.cgroup.dir=x",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(good); i++) {

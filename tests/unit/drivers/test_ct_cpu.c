@@ -42,7 +42,8 @@ static void wishes_are_counts_or_sets(void **state)
 static void wrong_wishes_are_refused(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = { "0", "-1", "x", "1-", "3-1", "1,,2", "99999999", "1\n2", " 1" };
+	static const char *const wrong[] = { "0",    "-1",       "x",    "1-", "3-1",
+		                             "1,,2", "99999999", "1\n2", " 1" };
 
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		scoped(error_freep) struct error *err = NULL;
@@ -64,7 +65,11 @@ static void counts_spread(void **state)
 {
 	(void)state;
 	const struct ct_cpu_set usable = set_of("0-3");
-	const struct ct_cpu_wish wishes[] = { { .count = 1 }, { .count = 1 }, { .count = 2 }, { .pin = set_of("0") }, { .count = 0 } };
+	const struct ct_cpu_wish wishes[] = { { .count = 1 },
+		                              { .count = 1 },
+		                              { .count = 2 },
+		                              { .pin = set_of("0") },
+		                              { .count = 0 } };
 	struct ct_cpu_set sets[5] = { 0 };
 	unsigned load[4] = { 0 };
 
@@ -92,7 +97,9 @@ static void what_is_not_there_is_not_given(void **state)
 {
 	(void)state;
 	const struct ct_cpu_set usable = set_of("1-2");
-	const struct ct_cpu_wish wishes[] = { { .count = 8 }, { .pin = set_of("0-1") }, { .pin = set_of("7") } };
+	const struct ct_cpu_wish wishes[] = { { .count = 8 },
+		                              { .pin = set_of("0-1") },
+		                              { .pin = set_of("7") } };
 	struct ct_cpu_set sets[3] = { 0 };
 
 	ct_cpu_balance(&usable, wishes, 3, sets);

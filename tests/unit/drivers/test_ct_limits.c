@@ -2,10 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
-
-#include <string.h>
 
 #include "drivers/instance/ct/ct_limits.h"
 #include "lib/base/smap.h"
@@ -51,7 +50,7 @@ static const struct {
 	{ "limits.memory",           "1GiB",       false, "memory.memsw.limit_in_bytes", "1073741824" },
 	{ "limits.memory",           "1GiB",       true,  "memory.max",                  "1073741824" },
 	{ "limits.memory",           "1GiB",       true,  "memory.swap.max",             "0" },
-	{ "limits.memory",           "25%",        true,  "memory.max",                  "2147483600" },
+	{ "limits.memory",           "25%",        true,  "memory.max",                  "2147483648" },
 	{ "limits.memory.swap",      "false",      false, "memory.swappiness",           "0" },
 	{ "limits.memory.swap",      "false",      true,  "memory.swap.max",             "0" },
 	{ "limits.memory.swap.priority", "3",      false, "memory.swappiness",           "53" },
@@ -76,8 +75,8 @@ static void keys_become_files(void **state)
 		assert_int_equal(ct_limits_of(&config, &host, true, &limits, &err), 0);
 		const char *value = value_of(&limits, cases[i].file);
 		if (!value || strcmp(value, cases[i].expected) != 0)
-			fail_msg("%s=%s: %s is %s, not %s", cases[i].key, cases[i].value, cases[i].file,
-			         value ? value : "absent", cases[i].expected);
+			fail_msg("%s=%s: %s is %s, not %s", cases[i].key, cases[i].value,
+			         cases[i].file, value ? value : "absent", cases[i].expected);
 	}
 }
 

@@ -46,7 +46,8 @@ static void lists_are_printed_anew(void **state)
 static void other_text_is_refused(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = { "[all]", "mount errno", "mount errno x", "MOUNT", "a b c d", "mount;rm", "mount notify" };
+	static const char *const wrong[] = { "[all]",   "mount errno", "mount errno x", "MOUNT",
+		                             "a b c d", "mount;rm",    "mount notify" };
 
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		scoped(error_freep) struct error *err = NULL;

@@ -16,8 +16,7 @@ static void fill(struct smap *config, const char *text)
 {
 	scoped(strv_freep) char **words = strv_split_trimmed(text, ' ');
 
-	STRV_FOREACH(word, words)
-	{
+	STRV_FOREACH (word, words) {
 		char *equals = word;
 		while (*equals != '=')
 			equals++;
@@ -114,7 +113,11 @@ static void control_characters_never_get_through(void **state)
 	scoped(smap_done) struct smap none = { 0 };
 	scoped(error_freep) struct error *late = NULL;
 	struct run_config *run = NULL;
-	const struct device dev = { .project = "default", .instance = "c1", .name = "d", .config = &config, .volatile_config = &none };
+	const struct device dev = { .project = "default",
+		                    .instance = "c1",
+		                    .name = "d",
+		                    .config = &config,
+		                    .volatile_config = &none };
 	assert_true(device_driver_start(&dev, &run, &late) < 0);
 	assert_null(run);
 }
@@ -124,7 +127,11 @@ static void hardware_addresses_stay(void **state)
 	(void)state;
 	scoped(smap_done) struct smap config = { 0 }, kept = { 0 };
 	scoped(error_freep) struct error *err = NULL;
-	const struct device dev = { .project = "default", .instance = "c1", .name = "eth0", .config = &config, .volatile_config = &kept };
+	const struct device dev = { .project = "default",
+		                    .instance = "c1",
+		                    .name = "eth0",
+		                    .config = &config,
+		                    .volatile_config = &kept };
 	struct run_config *run = NULL;
 
 	fill(&config, "type=nic nictype=p2p");

@@ -15,7 +15,8 @@ static struct idmap_entry host_entries[] = {
 static const struct idmap host = { host_entries, 1 };
 
 /* The text of uid_map, to be freed. */
-static char *uids(const struct smap *config, const struct idmap *others, size_t n, uint32_t *ret_base)
+static char *uids(const struct smap *config, const struct idmap *others, size_t n,
+                  uint32_t *ret_base)
 {
 	scoped(error_freep) struct error *err = NULL;
 	scoped(idmap_done) struct idmap map = { 0 };

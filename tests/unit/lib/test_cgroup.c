@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "lib/linux/cgroup.h"
 #include "lib/base/macro.h"
+#include "lib/linux/cgroup.h"
 
 static const char v1_mounts[] =
 	"30 25 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
@@ -15,7 +15,8 @@ static const char v1_mounts[] =
 	"33 30 0:29 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 	"34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
 	"35 25 8:1 / /home rw - ext4 /dev/sda1 rw\n";
-static const char v1_init[] = "5:name=systemd:/init.scope\n3:memory:/member\n2:cpu,cpuacct:/\n0::/init.scope\n";
+static const char v1_init[] =
+	"5:name=systemd:/init.scope\n3:memory:/member\n2:cpu,cpuacct:/\n0::/init.scope\n";
 
 static void controllers_are_found(void **state)
 {
@@ -40,7 +41,9 @@ static void init_outside_our_namespace_is_the_root(void **state)
 	(void)state;
 	scoped(cgroup_freep) struct cgroup *cg = NULL;
 
-	assert_int_equal(cgroup_parse("34 30 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/../..\n", &cg), 0);
+	assert_int_equal(cgroup_parse("34 30 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+	                              "0::/../..\n", &cg),
+	                 0);
 	assert_true(cgroup_has(cg, CGROUP_FREEZER));
 	scoped_free char *path = cgroup_path(cg, CGROUP_FREEZER, "a");
 	assert_string_equal(path, "/sys/fs/cgroup/a");
@@ -49,7 +52,12 @@ static void init_outside_our_namespace_is_the_root(void **state)
 static void odd_texts_do_no_harm(void **state)
 {
 	(void)state;
-	static const char *const texts[] = { "", "\n\n", "1 2 3", "- cgroup cgroup", "1 2 3 / /x rw - cgroup", "1 2 3 / /x rw - cgroup c rw,bogus" };
+	static const char *const texts[] = { "",
+		                             "\n\n",
+		                             "1 2 3",
+		                             "- cgroup cgroup",
+		                             "1 2 3 / /x rw - cgroup",
+		                             "1 2 3 / /x rw - cgroup c rw,bogus" };
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		scoped(cgroup_freep) struct cgroup *cg = NULL;
