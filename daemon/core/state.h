@@ -30,6 +30,7 @@ struct http_server;
 struct identity_cache;
 struct image_service;
 struct instance_service;
+struct json_object;
 struct listeners;
 struct locks;
 struct loop;
@@ -67,6 +68,7 @@ struct state {
 	struct storage_service *storage;    /* daemon/storage */
 	struct image_service *images;       /* daemon/image */
 	struct instance_service *instances; /* daemon/instance */
+	struct json_object *joining;        /* daemon/member, while this server joins. */
 	struct member_service *members;     /* daemon/member */
 	const struct host_ops *host;        /* daemon/driver_host: what drivers may ask. */
 	void *host_arg;
