@@ -418,7 +418,8 @@ int join_run(struct cluster *cluster, const struct join_request *request, struct
 	gateway_drop_old(cluster->gateway);
 	if (trust_refresh(cluster, &failure) < 0 || cluster_members_refresh(cluster, &failure) < 0)
 		log_warn("%s", failure->msg);
-	rebalance_request(cluster);
+	/* A cluster that has just been formed is to survive the loss of a member at once. */
+	rebalance_wait(cluster);
 	cluster_lifecycle(cluster, "cluster-member-added", request->server_name);
 
 	return 0;

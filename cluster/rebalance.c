@@ -277,9 +277,8 @@ int rebalance_leader_receive(struct cluster *cluster, struct json_object *reques
 	return r;
 }
 
-static void ask_leader(void *arg)
+static void ask_leader(struct cluster *cluster)
 {
-	struct cluster *cluster = arg;
 	scoped(error_freep) struct error *err = NULL;
 	scoped(jv_unrefp) struct json_object *body = jv_object();
 	scoped_free char *address = cluster_member_address(cluster);
@@ -292,6 +291,22 @@ static void ask_leader(void *arg)
 		log_debug("Failed asking the leader to rebalance: %s", err->msg);
 }
 
+static void ask_leader_later(void *arg)
+{
+	ask_leader(arg);
+}
+
+void rebalance_wait(struct cluster *cluster)
+{
+	if (!cluster_is_enabled(cluster))
+		return;
+
+	if (gateway_is_leader(cluster->gateway))
+		(void)rebalance_background(cluster);
+	else
+		ask_leader(cluster);
+}
+
 void rebalance_request(struct cluster *cluster)
 {
 	if (!cluster_is_enabled(cluster))
@@ -300,5 +315,5 @@ void rebalance_request(struct cluster *cluster)
 	if (gateway_is_leader(cluster->gateway))
 		cluster_wake(cluster, &cluster->roles);
 	else
-		(void)worker_submit(cluster->jobs, ask_leader, cluster);
+		(void)worker_submit(cluster->jobs, ask_leader_later, cluster);
 }

@@ -32,6 +32,9 @@ int rebalance_leader_receive(struct cluster *cluster, struct json_object *reques
 /* Asks for a run soon, wherever the leader is. Does not block. */
 void rebalance_request(struct cluster *cluster);
 
+/* The same, and waits for its end; whatever fails is only logged. */
+void rebalance_wait(struct cluster *cluster);
+
 /*
  * All members with what roles.h wants to know of them, from the leader's raft and what is known of
  * their liveness; owned array.
