@@ -50,6 +50,7 @@ void storage_service_reconfigure(struct state *state, const char *name, const st
 struct storage_ref {
 	char *disk_name;
 	char *lock_name; /* For LOCK_VOLUME. */
+	char *project, *name;
 	struct storage_volume vol;
 };
 
@@ -91,6 +92,10 @@ enum db_storage_volume_type storage_rows_type(enum storage_kind kind);
 int storage_rows_create(struct state *state, enum storage_kind kind, enum storage_content content,
                         const char *project, const char *pool, const char *name,
                         const char *description, const struct smap *config, struct error **err);
+/* 1 if this member has the row, 0 if not. */
+int storage_rows_exists(struct state *state, enum storage_kind kind, const char *project,
+                        const char *pool, const char *name, struct error **err);
+
 /* 0 as well if there is none. */
 int storage_rows_delete(struct state *state, enum storage_kind kind, const char *project,
                         const char *pool, const char *name, struct error **err);

@@ -31,6 +31,8 @@ int storage_ref_init(struct state *state, const char *pool, enum storage_kind ki
 		.disk_name = storage_layout_disk_name(kind, project, name),
 		.lock_name = xasprintf("%s/%s/%s/%s", pool, storage_layout_kind_name(kind), project,
 		                       name),
+		.project = xstrdup(project),
+		.name = xstrdup(name),
 	};
 	ret_ref->vol = (struct storage_volume){
 		.pool = opened,
@@ -58,6 +60,8 @@ void storage_ref_done(struct storage_ref *ref)
 {
 	free(ref->disk_name);
 	free(ref->lock_name);
+	free(ref->project);
+	free(ref->name);
 	*ref = (struct storage_ref){ 0 };
 }
 

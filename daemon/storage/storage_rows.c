@@ -4,6 +4,7 @@
 
 #include "daemon/core/state.h"
 #include "daemon/storage/storage_private.h"
+#include "db/cache.h"
 #include "db/storage_volumes.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"

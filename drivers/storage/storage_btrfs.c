@@ -422,5 +422,5 @@ const struct storage_driver storage_btrfs_driver = {
 	.snapshot_restore = storage_btrfs_volume_restore,
 	.volume_send = storage_btrfs_send_volume,
 	.volume_receive = storage_btrfs_send_receive,
-	.transfer_abort = storage_btrfs_send_abort,
+	.transfer_end = storage_btrfs_send_end,
 };

@@ -27,4 +27,4 @@ int storage_btrfs_send_volume(struct storage_volume *vol, const struct storage_t
                               struct op *op, struct error **err);
 int storage_btrfs_send_receive(struct storage_volume *vol, const struct storage_transfer *transfer,
                                struct op *op, struct error **err);
-void storage_btrfs_send_abort(struct storage_volume *vol);
+void storage_btrfs_send_end(struct storage_volume *vol);

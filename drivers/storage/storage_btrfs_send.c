@@ -42,9 +42,11 @@ static char *sent_name(const struct storage_volume *vol, unsigned int pass)
 	return xasprintf("sent.%u.%s.%s", pass, storage_layout_kind_name(vol->kind), vol->name);
 }
 
-static char *received_folder(const struct storage_volume *vol)
+/* Snapshots arrive beside what passes keep. */
+static char *received_folder(const struct storage_volume *vol, bool is_snapshot)
 {
-	return xasprintf("received.%s.%s", storage_layout_kind_name(vol->kind), vol->name);
+	return xasprintf("%s.%s.%s", is_snapshot ? "snapshot" : "received",
+	                 storage_layout_kind_name(vol->kind), vol->name);
 }
 
 static int open_at(int dir, const char *name, struct error **err)
@@ -138,18 +140,21 @@ static int send_pass(struct storage_volume *vol, const struct storage_transfer *
 	if (*err)
 		return (*err)->code;
 
-	/* One of the same name is from a transfer that never ended. */
+	/* One of the same name is from a pass that failed, or from a transfer that never ended. */
 	btrfs_subvol_delete(transfers, name);
+	if (transfer->pass > 1) {
+		scoped_free char *oldest = sent_name(vol, transfer->pass - 2);
+
+		btrfs_subvol_delete(transfers, oldest);
+	}
 	int r = btrfs_subvol_snapshot(source, transfers, name, true);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed making a snapshot to send");
 	scoped_fd int fd = open_at(transfers, name, err);
 	r = fd < 0 ? fd : send_subvol(fd, parent, transfer, op, err);
 
-	if (r < 0 || transfer->is_last)
+	if (r < 0)
 		btrfs_subvol_delete(transfers, name);
-	if (r == 0 && before)
-		btrfs_subvol_delete(transfers, before);
 	return r;
 }
 
@@ -190,17 +195,36 @@ static int list_names(int dir, char ***ret_names)
 	return 0;
 }
 
-/* Removes all in 'dir' but what is called one of 'kept' (or all, with NULL). */
-static void remove_received(int dir, char **kept)
+/* Which pass a subvolume was received in: "sent.PASS...". False for a snapshot. */
+static bool pass_of(const char *name, unsigned int *ret_pass)
+{
+	return sscanf(name, "sent.%9u.", ret_pass) == 1;
+}
+
+/* Removes what was received but the passes from 'first' to 'last'. */
+static void remove_received(int dir, unsigned int first, unsigned int last)
 {
 	scoped(strv_freep) char **names = NULL;
+	unsigned int pass;
 
 	if (list_names(dir, &names) < 0)
 		return;
 	STRV_FOREACH (name, names) {
-		if (!strv_contains(kept, name))
+		if (!pass_of(name, &pass) || pass < first || pass > last)
 			btrfs_subvol_delete(dir, name);
 	}
+}
+
+static void remove_folder(const struct storage_volume *vol, int transfers, bool is_snapshot)
+{
+	scoped_free char *folder = received_folder(vol, is_snapshot);
+
+	scoped_fd int dir =
+		openat(transfers, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return;
+	remove_received(dir, 1, 0);
+	unlinkat(transfers, folder, AT_REMOVEDIR);
 }
 
 static int run_receive(int dir, const struct storage_transfer *transfer, struct op *op,
@@ -299,7 +323,7 @@ static int take_received(struct storage_volume *vol, int dir, const char *name, 
 int storage_btrfs_send_receive(struct storage_volume *vol, const struct storage_transfer *transfer,
                                struct op *op, struct error **err)
 {
-	scoped_free char *folder = received_folder(vol);
+	scoped_free char *folder = received_folder(vol, vol->snapshot != NULL);
 	scoped(strv_freep) char **before = NULL;
 	scoped(strv_freep) char **after = NULL;
 
@@ -311,8 +335,12 @@ int storage_btrfs_send_receive(struct storage_volume *vol, const struct storage_
 	scoped_fd int dir = open_at(transfers, folder, err);
 	if (dir < 0)
 		return dir;
-	if (transfer->pass == 0)
-		remove_received(dir, NULL);
+	/* A snapshot, and a first pass, are relative to nothing that lies here. */
+	bool is_first = transfer->pass == 0;
+	if (is_first)
+		remove_received(dir, 1, 0);
+	else
+		remove_received(dir, transfer->pass - 1, transfer->pass - 1);
 
 	int r = list_names(dir, &before);
 	if (r < 0)
@@ -327,23 +355,20 @@ int storage_btrfs_send_receive(struct storage_volume *vol, const struct storage_
 	if (r == 0)
 		r = take_received(vol, dir, name, err);
 
-	if (r < 0) {
-		remove_received(dir, before);
-		return r;
-	}
-	scoped(strv_freep) char **kept = strv_new(name, NULL);
-	bool is_done = transfer->is_last || vol->snapshot;
-	remove_received(dir, is_done ? NULL : kept);
-	if (is_done)
-		unlinkat(transfers, folder, AT_REMOVEDIR);
-	return 0;
+	/* Of a pass that failed nothing stays; the one before may be needed for another try. */
+	if (r < 0 && is_first)
+		remove_received(dir, 1, 0);
+	else if (r < 0)
+		remove_received(dir, transfer->pass - 1, transfer->pass - 1);
+	if (vol->snapshot || (r < 0 && is_first))
+		remove_folder(vol, transfers, vol->snapshot != NULL);
+	return r;
 }
 
-void storage_btrfs_send_abort(struct storage_volume *vol)
+void storage_btrfs_send_end(struct storage_volume *vol)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 	scoped(strv_freep) char **names = NULL;
-	scoped_free char *folder = received_folder(vol);
 	scoped_free char *key = xasprintf(".%s.%s", storage_layout_kind_name(vol->kind), vol->name);
 
 	scoped_fd int transfers = open_transfers(vol, &ignored);
@@ -355,10 +380,6 @@ void storage_btrfs_send_abort(struct storage_volume *vol)
 		if (pass && strcmp(pass + strspn(pass, "0123456789"), key) == 0)
 			btrfs_subvol_delete(transfers, name);
 	}
-
-	scoped_fd int dir = openat(transfers, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return;
-	remove_received(dir, NULL);
-	unlinkat(transfers, folder, AT_REMOVEDIR);
+	remove_folder(vol, transfers, false);
+	remove_folder(vol, transfers, true);
 }

@@ -221,10 +221,10 @@ int storage_driver_volume_receive(struct storage_volume *vol,
 	return r;
 }
 
-void storage_driver_transfer_abort(struct storage_volume *vol)
+void storage_driver_transfer_end(struct storage_volume *vol)
 {
-	if (vol->pool->driver->transfer_abort)
-		vol->pool->driver->transfer_abort(vol);
+	if (vol->pool->driver->transfer_end)
+		vol->pool->driver->transfer_end(vol);
 }
 
 bool storage_driver_can_receive(const struct storage_driver *driver, enum storage_stream stream)

@@ -94,8 +94,10 @@ struct storage_transfer {
 	/*
 	 * A running instance's volume is sent in passes: everything, then what changed since, and,
 	 * when the instance has stopped, what changed last. 'pass' counts from 0; the last one says
-	 * so. A single transfer is pass 0 and last. Between passes both drivers may keep what they
-	 * need to find differences; storage_driver_transfer_abort() removes that.
+	 * so. A single transfer is pass 0 and last. A pass that failed can be asked for again.
+	 * Drivers keep what they need to find differences until storage_driver_transfer_end(),
+	 * which the caller calls on both sides when the last pass is confirmed, or when it gives
+	 * up.
 	 */
 	unsigned int pass;
 	bool is_last;
@@ -188,8 +190,8 @@ struct storage_driver {
 	/* Whether there is more in the volume than a stream of the driver's own would carry. */
 	bool (*volume_has_nested)(const struct storage_volume *vol);
 
-	/* Forgets what passes left behind on this side, after the last one failed or never came. */
-	void (*transfer_abort)(struct storage_volume *vol);
+	/* Forgets what passes left behind on this side. */
+	void (*transfer_end)(struct storage_volume *vol);
 };
 
 extern const struct storage_driver storage_dir_driver;
@@ -249,7 +251,7 @@ int storage_driver_volume_receive(struct storage_volume *vol,
                                   const struct storage_transfer *transfer, struct op *op,
                                   struct error **err);
 
-void storage_driver_transfer_abort(struct storage_volume *vol);
+void storage_driver_transfer_end(struct storage_volume *vol);
 
 /* Whether the driver's pool can send this volume, or receive any, in that way. */
 bool storage_driver_can_send(const struct storage_volume *vol, enum storage_stream stream);

@@ -135,8 +135,8 @@ static void report_fill(uint64_t bytes, void *arg)
 {
 	const struct fill *fill = arg;
 
-	op_report(fill->op, &(struct op_progress){
-				    .stage = "fs", .what = fill->what, .bytes = bytes });
+	op_report(fill->op,
+	          &(struct op_progress){ .stage = "fs", .what = fill->what, .bytes = bytes });
 }
 
 int storage_generic_fill(const struct storage_volume *dst, const struct storage_volume *src,

@@ -445,7 +445,8 @@ int unpack_tar_metadata(int fd, bool needs_rootfs, char **ret_text, struct error
 		if (r < 0)
 			return error_wrap(err, "Failed reading \"metadata.yaml\"");
 		if (strlen(text) != size)
-			return error_set(err, 400, "Invalid archive: \"metadata.yaml\" is not text");
+			return error_set(err, 400,
+			                 "Invalid archive: \"metadata.yaml\" is not text");
 	}
 	if (r < 0)
 		return r;
