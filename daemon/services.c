@@ -2,29 +2,49 @@
 
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
+#include "daemon/instance/instance_boot.h"
+#include "daemon/instance/instance_create.h"
 #include "daemon/storage/storage_service.h"
 #include "lib/base/log.h"
+
+/* What is of use only once, and whose failure leaves the daemon of use. */
+static void tidy(struct state *state)
+{
+	scoped(error_freep) struct error *err = NULL;
+
+	if (instance_create_sweep(state, &err) < 0)
+		log_warn("Failed removing what creations have left: %s", err->msg);
+}
 
 int services_start(struct state *state, struct error **err)
 {
 	storage_service_new(state);
 
+	/* Pools that are not there now are tried again; the daemon is of use without them. */
 	int r = storage_service_start(state, err);
-	if (r < 0)
-		return r;
 	if (r > 0)
 		log_warn("%d storage pools are not available", r);
+	if (r >= 0)
+		r = instance_service_new(state, err);
+	if (r >= 0)
+		r = instance_boot_find(state, err);
+	if (r < 0)
+		return r;
 
-	return instance_service_new(state, err);
+	tidy(state);
+	instance_boot_start(state);
+	return 0;
 }
 
 void services_stop(struct state *state)
 {
 	instance_service_free(state->instances);
 	storage_service_free(state->storage);
+	state->storage = NULL;
 }
 
 void services_stop_instances(struct state *state)
 {
-	(void)state;
+	if (state->instances)
+		instance_boot_stop(state);
 }

@@ -153,7 +153,7 @@ static int phase_post(struct request *req, struct response *res, struct error **
 		return r;
 	}
 
-	job->later = response_defer(res, NULL, NULL);
+	job->later = response_defer(res);
 	if (worker_submit(req->state->members->phases, run_phase, job) < 0) {
 		struct error *busy = NULL;
 

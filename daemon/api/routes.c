@@ -8,6 +8,8 @@
 #include "daemon/api/image_aliases.h"
 #include "daemon/api/images.h"
 #include "daemon/api/images_create.h"
+#include "daemon/api/instance_state.h"
+#include "daemon/api/instances.h"
 #include "daemon/api/internal.h"
 #include "daemon/api/internal_cluster.h"
 #include "daemon/api/internal_sql.h"
@@ -36,6 +38,8 @@ const struct route_table *const route_tables[] = {
 	&image_aliases_routes,
 	&images_routes,
 	&images_create_routes,
+	&instances_routes,
+	&instance_state_routes,
 	&metadata_routes,
 	&metrics_routes,
 	&operations_routes,

@@ -15,10 +15,14 @@
 #include "daemon/storage/storage_instance.h"
 #include "drivers/storage/storage_layout.h"
 #include "lib/base/alloc.h"
+#include "lib/base/cancel.h"
 #include "lib/base/log.h"
+#include "lib/base/thread.h"
+#include "lib/base/worker.h"
 #include "lib/net/digest.h"
 
 #define NAME_MAX_LEN 63
+#define MAX_WORKERS 16
 
 /* Names this daemon's cgroups apart from those of others on the same machine. */
 static char *cgroup_tag(const struct state *state)
@@ -44,6 +48,8 @@ int instance_service_new(struct state *state, struct error **err)
 		.helper_program = "/proc/self/exe",
 	};
 	service->tag = cgroup_tag(state);
+	service->stopping = cancel_new(NULL);
+	service->worker = worker_new("instance", MAX_WORKERS, 0);
 	service->exits = instance_exit_new(state);
 	state->instances = service;
 
@@ -71,11 +77,15 @@ void instance_service_free(struct instance_service *service)
 	if (!service)
 		return;
 
+	cancel_fire(service->stopping);
+	worker_drain(service->worker, DEADLINE_NEVER);
 	for (size_t i = 0; instance_drivers[i] && i < INSTANCE_MAX_DRIVERS; i++)
 		if (service->engines[i])
 			instance_drivers[i]->engine_free(service->engines[i]);
+	worker_free(service->worker);
 	instance_exit_free(service->exits);
 	service->state->instances = NULL;
+	cancel_unref(service->stopping);
 	free(service->tag);
 	free(service);
 }

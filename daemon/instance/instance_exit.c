@@ -101,7 +101,7 @@ void instance_exit_seen(void *arg, const char *id, enum instance_exit what)
 	struct ended *ended = xcalloc(1, sizeof(*ended));
 	ended->state = exits->state;
 	ended->id = xstrdup(id);
-	if (worker_submit(exits->state->jobs, clean_up, ended) < 0) {
+	if (worker_submit(exits->state->instances->worker, clean_up, ended) < 0) {
 		log_warn("Instance \"%s\" ended and nobody has time to clean up", id);
 		free(ended->id);
 		free(ended);

@@ -6,13 +6,17 @@
 
 #define INSTANCE_MAX_DRIVERS 4
 
+struct cancel;
 struct instance_exits;
 struct state;
+struct worker;
 
 struct instance_service {
 	struct state *state;
 	struct host host;                                      /* What the drivers may ask. */
 	struct instance_engine *engines[INSTANCE_MAX_DRIVERS]; /* As instance_drivers[]. */
 	struct instance_exits *exits;
+	struct worker *worker;   /* What no operation does: starts at boot, ends by themselves. */
+	struct cancel *stopping; /* Fired when the service ends: nothing more is started. */
 	char *tag;
 };

@@ -96,6 +96,11 @@ void member_send_start(struct state *state, struct member_send *send_take,
 	sending->state = state;
 	sending->send = send_take;
 	sending->stream = stream_take;
+	if (!stream_take) {
+		member_send_free(send_take);
+		free(sending);
+		return;
+	}
 	if (worker_submit(state->members->phases, run_send, sending) < 0) {
 		stream_free(stream_take);
 		member_send_free(send_take);

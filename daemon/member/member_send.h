@@ -20,7 +20,8 @@ struct member_send {
 	unsigned long long bandwidth;
 };
 
-/* Sends on a thread for phases; the stream is closed at the end. Takes both. */
+/* Sends on a thread for phases; the stream is closed at the end, and may be NULL: the client has
+ * gone. Takes both. */
 void member_send_start(struct state *state, struct member_send *send_take,
                        struct stream *stream_take);
 

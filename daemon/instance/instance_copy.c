@@ -1,0 +1,97 @@
+#include "daemon/instance/instance_copy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/locks.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/state.h"
+#include "daemon/storage/storage_instance.h"
+#include "lib/base/alloc.h"
+
+static const struct db_instance_snapshot *snapshot_rows(const struct instance *source,
+                                                        size_t *ret_n)
+{
+	return db_cache_snapshots_of(source->view, source->row->row.id, ret_n);
+}
+
+/* Names, oldest first, borrowed; a vector for the caller to free. */
+static const char **snapshot_names(const struct instance *source)
+{
+	size_t n = 0;
+	const struct db_instance_snapshot *rows = snapshot_rows(source, &n);
+	const char **names = xcalloc(n + 1, sizeof(*names));
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = rows[i].name;
+
+	return names;
+}
+
+struct copying {
+	const struct instance *inst;
+	const struct instance *source;
+};
+
+/* The rows of the snapshots that came along. */
+static int write_snapshots(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct copying *copying = arg;
+	size_t n = 0;
+	const struct db_instance_snapshot *rows = snapshot_rows(copying->source, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct db_instance_snapshot row = rows[i];
+		int64_t id = 0;
+
+		row.instance_id = copying->inst->row->row.id;
+		int r = db_instance_snapshot_create(tx, &row, &id, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int copy_here(const struct instance *inst, struct operation *op,
+                     const struct instance *source, const struct instance_filling *filling,
+                     struct error **err)
+{
+	bool has_snapshots = !filling->snapshot && !filling->instance_only;
+	scoped_free const char **names = has_snapshots ? snapshot_names(source) : NULL;
+	struct copying copying = { .inst = inst, .source = source };
+	struct storage_instance from;
+	struct storage_instance to;
+
+	int r = instance_storage(source, &from, err);
+	if (r == 0)
+		r = instance_storage(inst, &to, err);
+	if (r == 0)
+		r = storage_instance_copy(inst->state, op, &to, &from, filling->snapshot, names,
+		                          err);
+	if (r == 0 && names && names[0])
+		r = db_write(inst->state->db, write_snapshots, &copying, err);
+
+	return r;
+}
+
+int instance_copy_fill(const struct instance *inst, struct operation *op,
+                       const struct instance_filling *filling, struct error **err)
+{
+	struct state *state = inst->state;
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *source = NULL;
+	scoped_free char *key = xasprintf("%s/%s", filling->project, filling->name);
+	scoped_free char *here = state_member_name(state);
+
+	/* One that is being made waits for others, which never wait for it: no order is needed. */
+	int r = locks_take_shared(state->locks, LOCK_INSTANCE, key, operation_cancel_token(op),
+	                          &lock, err);
+	if (r == 0)
+		r = instance_load(state, filling->project, filling->name, &source, err);
+	if (r < 0)
+		return r;
+	if (strcmp(source->row->row.member, here) != 0)
+		return error_set(err, 501, "Copies between members are not supported yet");
+
+	return copy_here(inst, op, source, filling, err);
+}
