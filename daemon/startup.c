@@ -1,7 +1,7 @@
 #include "daemon/startup.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include "daemon/api/listen.h"
 #include "daemon/auth/auth.h"
 #include "daemon/auth/authorizer.h"
+#include "daemon/chores.h"
 #include "daemon/core/dirs.h"
 #include "daemon/core/environment.h"
 #include "daemon/core/event.h"
@@ -39,7 +40,8 @@
 #define MAX_JOBS 64
 #define MAX_FORWARDS 512
 #define QUEUE_MAX 4096
-#define LEADER_MS (-1)
+/* A member may wait for others for ever, but not without looking up now and then. */
+#define LEADER_MS 1000
 
 static int make_dirs(struct state *state, const struct startup_options *options, struct error **err)
 {
@@ -184,11 +186,36 @@ static void close_listeners(struct state *state)
 	listen_free(state);
 }
 
+/* Signals are blocked until the main thread takes them, which is after the start. */
+static bool is_told_to_end(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) ||
+	       sigismember(&pending, SIGQUIT) || sigismember(&pending, SIGPWR);
+}
+
 static int start_cluster(struct state *state, const struct startup_options *options,
                          struct error **err)
 {
 	(void)options;
-	return cluster_start(state->cluster, LEADER_MS, err);
+	for (unsigned int n = 1;; n++) {
+		scoped(error_freep) struct error *waiting = NULL;
+
+		int r = cluster_start(state->cluster, LEADER_MS, &waiting);
+		if (r >= 0)
+			return 0;
+		if (r != -ETIMEDOUT) {
+			*err = TAKE_PTR(waiting);
+			return r;
+		}
+		if (is_told_to_end())
+			return error_set(err, 503, "Told to end while waiting for the database");
+
+		if (n % 10 == 0)
+			log_warn("Still waiting for the cluster's database");
+	}
 }
 
 static void stop_cluster(struct state *state)
@@ -245,6 +272,15 @@ static void stop_services(struct state *state)
 	services_stop(state);
 }
 
+static int start_chores(struct state *state, const struct startup_options *options,
+                        struct error **err)
+{
+	(void)options;
+	(void)err;
+	chores_start(state);
+	return 0;
+}
+
 struct step {
 	const char *name;
 	int (*start)(struct state *state, const struct startup_options *options,
@@ -265,6 +301,7 @@ static const struct step steps[] = {
 	{ "database",     start_cluster,    stop_cluster },
 	{ "contents",     prepare_database, NULL },
 	{ "services",     start_services,   stop_services },
+	{ "chores",       start_chores,     chores_stop },
 };
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/api/forwarding.h"
+#include "daemon/api/listen.h"
 #include "daemon/api/route.h"
 #include "daemon/auth/auth.h"
 #include "daemon/auth/authorizer.h"
@@ -188,6 +189,7 @@ static int answer_options(struct request *req, struct response *res, struct erro
 static int dispatch(struct state *state, struct http_exchange *x, struct request *req,
                     struct response *res, struct requestor **ret_requestor, struct error **err)
 {
+	const struct http_peer *peer = http_exchange_peer(x);
 	const struct route *route = NULL;
 	bool is_forwarded;
 
@@ -203,6 +205,11 @@ static int dispatch(struct state *state, struct http_exchange *x, struct request
 	int r = find_route(x, &route, err);
 	if (r < 0)
 		return r;
+
+	assert(route);
+	if (route->access != ACCESS_METRICS && !peer->is_unix &&
+	    listen_is_for_metrics(state, peer->local_address))
+		return error_set(err, 404, "Not Found");
 
 	r = wait_ready(state, route, err);
 	if (r < 0)

@@ -38,9 +38,11 @@ struct place {
 	size_t n_ids;
 };
 
+enum { PLACE_CORE, PLACE_CLUSTER, PLACE_METRICS, N_PLACES };
+
 struct listeners {
 	struct mutex lock;
-	struct place places[3];
+	struct place places[N_PLACES];
 	int spool; /* Directory for large bodies. */
 };
 
@@ -99,9 +101,11 @@ int listen_setup(struct state *state, struct error **err)
 	};
 
 	mutex_init(&l->lock);
-	l->places[0] = (struct place){ .key = "core.https_address", .port = HTTPS_PORT };
-	l->places[1] = (struct place){ .key = "cluster.https_address", .port = HTTPS_PORT };
-	l->places[2] = (struct place){ .key = "core.metrics_address", .port = METRICS_PORT };
+	l->places[PLACE_CORE] = (struct place){ .key = "core.https_address", .port = HTTPS_PORT };
+	l->places[PLACE_CLUSTER] =
+		(struct place){ .key = "cluster.https_address", .port = HTTPS_PORT };
+	l->places[PLACE_METRICS] =
+		(struct place){ .key = "core.metrics_address", .port = METRICS_PORT };
 	state->listeners = l;
 	l->spool = open(state->dirs->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->spool < 0)
@@ -299,6 +303,33 @@ int listen_start(struct state *state, const struct listen_options *options, stru
 	}
 
 	return 0;
+}
+
+static uint16_t port_of(const char *address)
+{
+	scoped_free char *host = NULL;
+	uint16_t port = 0;
+
+	return address && netaddr_split(address, 0, &host, &port) == 0 ? port : 0;
+}
+
+bool listen_is_for_metrics(struct state *state, const char *local_address)
+{
+	struct listeners *l = state->listeners;
+	uint16_t port = port_of(local_address);
+
+	mutex_lock(&l->lock);
+
+	const struct place *metrics = &l->places[PLACE_METRICS];
+	bool is_only = port != 0 && metrics->n_ids > 0 && port_of(metrics->address) == port;
+
+	for (size_t i = 0; i < COUNT_OF(l->places); i++) {
+		if (i != PLACE_METRICS && l->places[i].n_ids > 0 &&
+		    port_of(l->places[i].address) == port)
+			is_only = false;
+	}
+	mutex_unlock(&l->lock);
+	return is_only;
 }
 
 void listen_stop(struct state *state, unsigned grace_ms)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "lib/base/error.h"
 
 struct listen_options {
@@ -26,6 +28,12 @@ int listen_start(struct state *state, const struct listen_options *options, stru
 /* Presents another certificate from now on: PEM. */
 int listen_set_certificate(struct state *state, const char *cert_pem, const char *key_pem,
                            struct error **err);
+
+/*
+ * Whether the listener at 'local_address' ("10.0.0.1:9100") is there for metrics alone: the rest of
+ * the API does not exist on it.
+ */
+bool listen_is_for_metrics(struct state *state, const char *local_address);
 
 /* Takes nothing new and gives running requests 'grace_ms' to end. */
 void listen_stop(struct state *state, unsigned grace_ms);

@@ -17,6 +17,7 @@
 #include "lib/base/error.h"
 
 struct cancel;
+struct chores;
 struct cluster;
 struct cluster_hooks;
 struct db;
@@ -69,6 +70,7 @@ struct state {
 	struct image_service *images;       /* daemon/image */
 	struct instance_service *instances; /* daemon/instance */
 	struct json_object *joining;        /* daemon/member, while this server joins. */
+	struct chores *chores;              /* daemon/chores */
 	struct member_service *members;     /* daemon/member */
 	const struct host_ops *host;        /* daemon/driver_host: what drivers may ask. */
 	void *host_arg;

@@ -98,3 +98,15 @@ def test_origins_are_checked_on_writes_and_upgrades(client):
     answer = client.patch("/1.0", {"config": {}}, {"Origin": "https://ui.example"})
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == "https://ui.example"
+
+
+def test_metrics_have_a_listener_of_their_own(client, address):
+    from conftest import Client
+    assert "lxd_uptime_seconds" in client.get("/1.0/metrics").raw.decode()
+    assert client.patch("/1.0", {"config": {"core.metrics_address": address}}).status == 200
+    guest = Client(address=address)
+    assert guest.get("/1.0").status == 404
+    assert guest.get("/1.0/metrics").status == 403
+    assert client.patch("/1.0", {"config": {"core.metrics_authentication": "false"}}).status == 200
+    assert guest.get("/1.0/metrics").status == 200
+    assert client.patch("/1.0", {"config": {"core.metrics_address": ""}}).status == 200

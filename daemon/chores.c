@@ -1,0 +1,80 @@
+#include "daemon/chores.h"
+
+#include "daemon/auth/auth.h"
+#include "daemon/core/state.h"
+#include "db/db.h"
+#include "db/tokens.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/log.h"
+#include "lib/base/task.h"
+
+struct chores {
+	struct task *trust;
+	struct task *tokens;
+};
+
+/* Changes of trust are announced; this is for the member that an announcement did not reach. */
+static int refresh_trust(void *arg)
+{
+	scoped(error_freep) struct error *err = NULL;
+
+	int r = auth_refresh(arg, &err);
+	if (r < 0)
+		log_debug("Failed reading trusted certificates: %s", err->msg);
+
+	return r;
+}
+
+static int prune(struct db_tx *tx, void *arg, struct error **err)
+{
+	(void)arg;
+	return db_token_prune(tx, date_now(), err);
+}
+
+/* A token that is too old is refused anyway; this only keeps the table small. */
+static int prune_tokens(void *arg)
+{
+	struct state *state = arg;
+	scoped(error_freep) struct error *err = NULL;
+
+	int r = db_write(state->db, prune, NULL, &err);
+	if (r < 0)
+		log_debug("Failed removing old tokens: %s", err->msg);
+
+	return r;
+}
+
+void chores_start(struct state *state)
+{
+	struct chores *chores = xcalloc(1, sizeof(*chores));
+	const struct task_spec trust = {
+		.name = "trust",
+		.interval_ms = 30000,
+		.jitter_ms = 10000,
+		.run = refresh_trust,
+		.arg = state,
+	};
+	const struct task_spec tokens = {
+		.name = "tokens",
+		.interval_ms = 3600000,
+		.jitter_ms = 600000,
+		.run = prune_tokens,
+		.arg = state,
+	};
+
+	chores->trust = task_new(state->loop, state->jobs, &trust);
+	chores->tokens = task_new(state->loop, state->jobs, &tokens);
+	state->chores = chores;
+}
+
+void chores_stop(struct state *state)
+{
+	if (!state->chores)
+		return;
+
+	task_free(state->chores->trust);
+	task_free(state->chores->tokens);
+	free(state->chores);
+	state->chores = NULL;
+}
