@@ -9,24 +9,46 @@
 #include "cluster/raft_nodes.h"
 #include "cluster/rebalance.h"
 #include "cluster/rebalance_private.h"
+#include "db/conn.h"
 #include "db/db.h"
 #include "lib/base/alloc.h"
+#include "lib/base/date.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
 
 #define DRAIN_MS 1000
+#define LEADERSHIP_TIMEOUT_MS 5000
+#define REACH_TIMEOUT_MS 1000
 #define CALL_TIMEOUT_MS 10000
 
+/* Whether the node of a member answers just now: it may be shutting down too. */
+static bool is_reachable(struct cluster *cluster, uint64_t id)
+{
+	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
+	const struct member *m = member_list_by_id(list, (int64_t)id);
+	scoped(db_conn_freep) struct db_conn *conn = NULL;
+	scoped(error_freep) struct error *err = NULL;
+	scoped_free char *leader = NULL;
+	uint64_t leader_id = 0;
+
+	return m &&
+	       gateway_connect(cluster->gateway, m->address, REACH_TIMEOUT_MS, &conn, &err) >= 0 &&
+	       db_conn_leader(conn, date_deadline(REACH_TIMEOUT_MS), &leader_id, &leader, &err) >=
+	               0;
+}
+
 /* The voter that is to lead: online, not evacuated if there is such a one, of the lowest id. */
-static uint64_t choose_leader(const struct roles_member *members, size_t n_members)
+static uint64_t choose_leader(struct cluster *cluster, const struct roles_member *members,
+                              size_t n_members)
 {
 	const struct roles_member *best = NULL;
 
 	for (size_t i = 0; i < n_members; i++) {
 		const struct roles_member *m = &members[i];
 
-		if (m->role != ROLE_VOTER || m->is_leader || !m->is_online)
+		if (m->role != ROLE_VOTER || m->is_leader || !m->is_online ||
+		    !is_reachable(cluster, m->id))
 			continue;
 		if (!best || (m->may_promote && !best->may_promote) ||
 		    (m->may_promote == best->may_promote && m->id < best->id))
@@ -36,66 +58,99 @@ static uint64_t choose_leader(const struct roles_member *members, size_t n_membe
 	return best ? best->id : 0;
 }
 
-int handover_leadership(struct cluster *cluster, struct error **err)
+/* Whoever is to lead: a voter, or another member that becomes one for it. */
+static int find_leader(struct cluster *cluster, uint64_t *ret_id, struct error **err)
 {
+	const struct roles_targets targets = rebalance_targets(cluster);
+	uint64_t own_id = (uint64_t)cluster_member_id(cluster);
 	scoped_free struct roles_member *members = NULL;
 	size_t n_members = 0;
-
-	if (!cluster_is_enabled(cluster) || !gateway_is_leader(cluster->gateway))
-		return 0;
+	struct roles_change change;
 
 	int r = rebalance_state(cluster, &members, &n_members, err);
 	if (r < 0)
 		return r;
-	uint64_t id = choose_leader(members, n_members);
+	*ret_id = choose_leader(cluster, members, n_members);
+	if (*ret_id != 0)
+		return 0;
+	/* Two members have one voter. */
+	if (!roles_replacement(members, n_members, &targets, own_id, &change) ||
+	    !is_reachable(cluster, change.id))
+		return error_set(err, 503, "No other online member can lead the cluster");
 
-	/* Two members have one voter: the other becomes one first. */
-	struct roles_change change;
-	const struct roles_targets targets = rebalance_targets(cluster);
-	uint64_t own_id = (uint64_t)cluster_member_id(cluster);
-	if (id == 0 && roles_replacement(members, n_members, &targets, own_id, &change)) {
-		mutex_lock(&cluster->membership);
-		r = rebalance_assign(cluster, &change, err);
-		mutex_unlock(&cluster->membership);
+	mutex_lock(&cluster->membership);
+	r = rebalance_assign(cluster, &change, err);
+	mutex_unlock(&cluster->membership);
+	*ret_id = change.id;
+
+	return r;
+}
+
+int handover_leadership(struct cluster *cluster, struct error **err)
+{
+	int64_t deadline = date_deadline(LEADERSHIP_TIMEOUT_MS);
+	scoped(error_freep) struct error *last = NULL;
+
+	if (!cluster_is_enabled(cluster))
+		return 0;
+
+	while (gateway_is_leader(cluster->gateway)) {
+		uint64_t id = 0;
+
+		int r = find_leader(cluster, &id, err);
 		if (r < 0)
 			return r;
-		id = change.id;
-	}
-	if (id == 0)
-		return error_set(err, 503, "No other online voter can lead the cluster");
 
-	/* Transactions of this member end first: they would be cut off. */
-	db_pause(cluster->db, DRAIN_MS);
-	r = raft_nodes_transfer(cluster->gateway, id, err);
-	db_resume(cluster->db);
-	if (r < 0)
-		return error_wrap(err, "Failed transferring leadership");
+		/* Transactions of this member end first: they would be cut off. */
+		db_pause(cluster->db, DRAIN_MS);
+		error_clear(&last);
+		r = raft_nodes_transfer(cluster->gateway, id, &last);
+		db_resume(cluster->db);
+		if (r < 0 && date_left(deadline) == 0) {
+			(void)error_move(err, &last);
+			return error_wrap(err, "Failed transferring leadership");
+		}
+	}
 
 	return 0;
 }
 
+/* Asks the leader to take the role of this member, which does not lead. */
+static int give_role(struct cluster *cluster, const char *address, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *body = jv_object();
+
+	jv_set_string(body, "address", address);
+	const struct connect_call call = { .method = "POST",
+		                           .path = "/internal/cluster/handover",
+		                           .body = body,
+		                           .timeout_ms = CALL_TIMEOUT_MS };
+
+	return connect_call_leader(cluster, &call, NULL, err);
+}
+
 void handover_run(struct cluster *cluster)
 {
-	scoped(error_freep) struct error *err = NULL;
 	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
 	scoped_free char *address = cluster_member_address(cluster);
 
 	if (!cluster_is_enabled(cluster) || list->n_members < 2)
 		return;
 
-	if (handover_leadership(cluster, &err) < 0) {
-		log_warn("%s", err->msg);
-		return;
-	}
+	/* Twice, since another one that shuts down may give leadership to this one meanwhile. */
+	for (int i = 0; i < 2; i++) {
+		scoped(error_freep) struct error *err = NULL;
 
-	scoped(jv_unrefp) struct json_object *body = jv_object();
-	jv_set_string(body, "address", address);
-	const struct connect_call call = { .method = "POST",
-		                           .path = "/internal/cluster/handover",
-		                           .body = body,
-		                           .timeout_ms = CALL_TIMEOUT_MS };
-	if (connect_call_leader(cluster, &call, NULL, &err) < 0)
-		log_warn("Failed handing the database's role over: %s", err->msg);
+		if (handover_leadership(cluster, &err) < 0) {
+			log_info("Leadership stays here: %s", err->msg);
+			return;
+		}
+		if (gateway_is_leader(cluster->gateway))
+			continue;
+		if (give_role(cluster, address, &err) >= 0)
+			return;
+		log_info("The database's role stays here: %s", err->msg);
+	}
 }
 
 /* Promotes a replacement, if there is one, then takes the role away. */
@@ -110,6 +165,9 @@ static int replace_role(struct cluster *cluster, const char *address, struct err
 
 	if (!leaving)
 		return error_set(err, 404, "No member with address \"%s\"", address);
+	/* Leadership first; without it the database would have no voter. */
+	if (leaving->id == cluster_member_id(cluster))
+		return error_set(err, 400, "This member leads the cluster");
 
 	int r = rebalance_state(cluster, &members, &n_members, err);
 	if (r < 0)

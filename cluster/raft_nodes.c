@@ -12,7 +12,7 @@
 
 #define READ_TIMEOUT_MS 5000
 #define CHANGE_TIMEOUT_MS 60000 /* The engine gives up on a catch-up round after 50 s. */
-#define TRANSFER_TIMEOUT_MS 5000
+#define TRANSFER_TIMEOUT_MS 1500
 #define PAUSE_MS 50
 
 void raft_nodes_free(struct raft_node *nodes, size_t n_nodes)
@@ -223,28 +223,22 @@ int raft_nodes_transfer(struct gateway *gateway, uint64_t id, struct error **err
 {
 	int64_t deadline = date_deadline(TRANSFER_TIMEOUT_MS);
 	scoped_free char *own = gateway_address(gateway);
-
-	while (gateway_is_leader(gateway)) {
-		scoped(db_conn_freep) struct db_conn *conn = NULL;
-		scoped(error_freep) struct error *failure = NULL;
-
-		int r = gateway_connect(gateway, own, TRANSFER_TIMEOUT_MS, &conn, &failure);
-		if (r >= 0)
-			r = db_conn_transfer(conn, deadline, id, &failure);
-		if (r < 0 && date_left(deadline) == 0) {
-			*err = TAKE_PTR(failure);
-			return r;
-		}
-		if (r < 0) {
-			pause_ms(PAUSE_MS);
-			continue;
-		}
-
-		/* The watch sees it within its next look. */
-		while (gateway_is_leader(gateway) && date_left(deadline) != 0)
-			pause_ms(10);
-	}
-
 	scoped_free char *leader = NULL;
+
+	if (!gateway_is_leader(gateway))
+		return 0;
+
+	scoped(db_conn_freep) struct db_conn *conn = NULL;
+	int r = gateway_connect(gateway, own, TRANSFER_TIMEOUT_MS, &conn, err);
+	if (r >= 0)
+		r = db_conn_transfer(conn, deadline, id, err);
+	if (r < 0)
+		return r;
+
+	gateway_look(gateway);
+	while (gateway_is_leader(gateway) && date_left(deadline) != 0) {
+		pause_ms(5);
+		gateway_look(gateway);
+	}
 	return gateway_wait_leader(gateway, TRANSFER_TIMEOUT_MS, &leader, err);
 }

@@ -44,7 +44,7 @@ int raft_nodes_assign(struct gateway *gateway, uint64_t id, enum role role, stru
 int raft_nodes_remove(struct gateway *gateway, uint64_t id, struct error **err);
 
 /*
- * Gives leadership from this node to the voter 'id' (0: any) and waits until another one is known
- * to lead; 0 if this node does not lead.
+ * Gives leadership from this node to the voter 'id' (0: any), once, within 1.5 s, and waits until
+ * another one is known to lead; 0 if this node does not lead.
  */
 int raft_nodes_transfer(struct gateway *gateway, uint64_t id, struct error **err);

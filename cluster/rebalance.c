@@ -161,6 +161,9 @@ int rebalance_assign(struct cluster *cluster, const struct roles_change *change,
 	scoped_free char *address = node ? xstrdup(node->address) : NULL;
 	enum role before = node ? node->role : ROLE_SPARE;
 	raft_nodes_free(nodes, n_nodes);
+	scoped_free char *leader = gateway_leader(cluster->gateway);
+	if (address && strcmp(address, leader) == 0 && change->role != ROLE_VOTER)
+		return error_set(err, 503, "The leader cannot give its role away");
 	if (!address)
 		return error_set(err, 404, "The database has no node %llu",
 		                 (unsigned long long)change->id);

@@ -532,7 +532,8 @@ int cluster_member_main(const char *dir, const char *address)
 	p.worker = worker_new("requests", 16, 0);
 	if (x509_ensure_files(cert, key, false, &err) < 0 || serve(&p, dir, &err) < 0) {
 		printf("error %d %s\n", err->status, err->msg);
-		return 1;
+		fflush(stdout);
+		_exit(1);
 	}
 	printf("ok\n");
 	fflush(stdout);

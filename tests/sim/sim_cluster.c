@@ -327,6 +327,31 @@ static void leadership_is_handed_over_at_shutdown(void **state)
 	wait_for(&f->members[0], "read user.y", "1");
 }
 
+static void all_members_stop_at_once_and_come_back(void **state)
+{
+	struct fixture *f = *state;
+
+	form_cluster(f);
+	tell(&f->members[0], "write user.x 1");
+	int64_t begin = date_monotonic();
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		send_command(&f->members[i], "handover");
+	for (size_t i = 0; i < N_MEMBERS; i++) {
+		free(answer(&f->members[i]));
+		stop(&f->members[i], 0);
+	}
+	print_message("stop of all: %lld ms\n", (long long)(date_monotonic() - begin));
+
+	begin = date_monotonic();
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		start(&f->members[i]);
+	await_start(f);
+	print_message("start of all: %lld ms\n", (long long)(date_monotonic() - begin));
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		wait_for(&f->members[i], "read user.x", "1");
+	tell(&f->members[2], "write user.y 1");
+}
+
 static void members_leave_and_come_back(void **state)
 {
 	struct fixture *f = *state;
@@ -503,6 +528,8 @@ int main(int argc, char **argv)
 		                                make_fixture, free_fixture),
 		cmocka_unit_test_setup_teardown(leadership_is_handed_over_at_shutdown, make_fixture,
 		                                free_fixture),
+		cmocka_unit_test_setup_teardown(all_members_stop_at_once_and_come_back,
+		                                make_fixture, free_fixture),
 		cmocka_unit_test_setup_teardown(members_leave_and_come_back, make_fixture,
 		                                free_fixture),
 		cmocka_unit_test_setup_teardown(a_dead_member_is_removed_by_force, make_fixture,
