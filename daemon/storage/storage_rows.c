@@ -112,6 +112,31 @@ int storage_rows_create(struct state *state, enum storage_kind kind, enum storag
 	return error_set(err, 409, "Volume by that name already exists");
 }
 
+static int find(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct db_storage_volume row = { 0 };
+	int r = get_row(tx, arg, &row, err);
+
+	db_storage_volume_done(&row);
+	return r;
+}
+
+int storage_rows_exists(struct state *state, enum storage_kind kind, const char *project,
+                        const char *pool, const char *name, struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+	scoped(error_freep) struct error *failed = NULL;
+	struct change change = {
+		.member = member, .kind = kind, .project = project, .pool = pool, .name = name
+	};
+
+	int r = db_read(state->db, find, &change, &failed);
+	if (r == 0)
+		return 1;
+
+	return failed->status == 404 ? 0 : error_move(err, &failed);
+}
+
 static int delete (struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct change *c = arg;
