@@ -4,6 +4,7 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_boot.h"
 #include "daemon/instance/instance_create.h"
+#include "daemon/member/member.h"
 #include "daemon/storage/storage_service.h"
 #include "lib/base/log.h"
 
@@ -32,12 +33,17 @@ int services_start(struct state *state, struct error **err)
 		return r;
 
 	tidy(state);
+	r = member_service_new(state, err);
+	if (r < 0)
+		return r;
+
 	instance_boot_start(state);
 	return 0;
 }
 
 void services_stop(struct state *state)
 {
+	member_service_free(state);
 	instance_service_free(state->instances);
 	storage_service_free(state->storage);
 	state->storage = NULL;

@@ -4,6 +4,7 @@
 #include "daemon/api/cluster.h"
 #include "daemon/api/cluster_groups.h"
 #include "daemon/api/cluster_members.h"
+#include "daemon/api/cluster_plans.h"
 #include "daemon/api/events.h"
 #include "daemon/api/image_aliases.h"
 #include "daemon/api/images.h"
@@ -34,6 +35,7 @@ const struct route_table *const route_tables[] = {
 	&cluster_routes,
 	&cluster_members_routes,
 	&cluster_groups_routes,
+	&cluster_plans_routes,
 	&events_routes,
 	&image_aliases_routes,
 	&images_routes,
