@@ -17,7 +17,9 @@
 #include "cluster/join.h"
 #include "cluster/join_leader.h"
 #include "cluster/leave.h"
+#include "cluster/raft_nodes.h"
 #include "cluster/rebalance.h"
+#include "cluster/recovery.h"
 #include "cluster/trust.h"
 #include "db/config.h"
 #include "db/db.h"
@@ -162,6 +164,14 @@ static int reset(struct process *p, struct json_object *body, bool is_member,
 	return leave_local_reset(p->cluster, err);
 }
 
+static int take_certificate(struct process *p, struct json_object *body, bool is_member,
+                            struct json_object **ret, struct error **err)
+{
+	return certificate_local_receive(
+		p->cluster, str_or_empty(jv_text(body, "cluster_certificate")),
+		str_or_empty(jv_text(body, "cluster_certificate_key")), err);
+}
+
 static const struct {
 	const char *method, *path;
 	route_fn *fn;
@@ -173,6 +183,7 @@ static const struct {
 	{ "POST", "/internal/cluster/rebalance", rebalance, false },
 	{ "POST", "/internal/cluster/handover", take_role, false },
 	{ "PUT", "/internal/cluster/reset", reset, false },
+	{ "PUT", "/internal/cluster/certificate", take_certificate, false },
 };
 
 static int run_route(struct process *p, struct http_exchange *x, route_fn *fn, bool is_member,
@@ -407,6 +418,31 @@ static int do_break(struct process *p, char **words, struct strbuf *out, struct 
 	return 0;
 }
 
+/* Another certificate for the cluster; its fingerprint. */
+static int do_certificate(struct process *p, char **words, struct strbuf *out, struct error **err)
+{
+	const struct x509_wish wish = { .common_name = "cluster" };
+	scoped_free char *cert = NULL, *key = NULL;
+
+	int r = x509_generate(&wish, &cert, &key, err);
+	if (r >= 0)
+		r = certificate_update(p->cluster, cert, key, err);
+	if (r < 0)
+		return r;
+
+	scoped(certificate_freep) struct certificate *shown = certificate_of_listener(p->cluster);
+	strbuf_add(out, shown->fingerprint);
+	return 0;
+}
+
+static int do_fingerprint(struct process *p, char **words, struct strbuf *out, struct error **err)
+{
+	scoped(certificate_freep) struct certificate *shown = certificate_of_listener(p->cluster);
+
+	strbuf_add(out, shown->fingerprint);
+	return 0;
+}
+
 struct publication {
 	struct process *process;
 	const char *text;
@@ -445,14 +481,24 @@ static const struct {
 	size_t n_words;
 	int (*fn)(struct process *p, char **words, struct strbuf *out, struct error **err);
 } commands[] = {
-	{ "bootstrap", 2, do_bootstrap }, { "disable", 1, do_disable },
-	{ "join", 3, do_join },           { "token", 2, do_token },
-	{ "leader", 1, do_leader },       { "members", 1, do_members },
-	{ "name", 1, do_name },           { "write", 3, do_write },
-	{ "read", 2, do_read },           { "handover", 1, do_handover },
-	{ "remove", 2, do_remove },       { "rename", 3, do_rename },
-	{ "reload", 1, do_reload },       { "break", 2, do_break },
-	{ "event", 2, do_event },         { "events", 1, do_events },
+	{ "bootstrap", 2, do_bootstrap },
+	{ "disable", 1, do_disable },
+	{ "join", 3, do_join },
+	{ "token", 2, do_token },
+	{ "leader", 1, do_leader },
+	{ "members", 1, do_members },
+	{ "name", 1, do_name },
+	{ "write", 3, do_write },
+	{ "read", 2, do_read },
+	{ "handover", 1, do_handover },
+	{ "remove", 2, do_remove },
+	{ "rename", 3, do_rename },
+	{ "reload", 1, do_reload },
+	{ "break", 2, do_break },
+	{ "certificate", 1, do_certificate },
+	{ "fingerprint", 1, do_fingerprint },
+	{ "event", 2, do_event },
+	{ "events", 1, do_events },
 };
 
 static void obey(struct process *p, char **words)
@@ -514,6 +560,23 @@ static int serve(struct process *p, const char *dir, struct error **err)
 	http_server_add_listener_take(p->server, HTTP_LISTENER_TLS, fds[0]);
 
 	return cluster_start(p->cluster, 30000, err);
+}
+
+int cluster_member_recover(const char *dir)
+{
+	scoped(error_freep) struct error *err = NULL;
+	struct raft_node *nodes = NULL;
+	size_t n_nodes = 0;
+
+	if (recovery_list(dir, &nodes, &n_nodes, &err) < 0 ||
+	    recovery_from_quorum_loss(dir, &err) < 0) {
+		printf("error %d %s\n", err->status, err->msg);
+		return 1;
+	}
+	printf("ok %zu\n", n_nodes);
+	raft_nodes_free(nodes, n_nodes);
+
+	return 0;
 }
 
 int cluster_member_main(const char *dir, const char *address)

@@ -9,9 +9,13 @@
  *	write KEY VALUE           read KEY                 handover
  *	remove NAME [force]       rename NAME NEW          event TEXT
  *	events                    stop                     reload
+ *	certificate               fingerprint
  *	break crash|fail (what its next join does when it is about to be complete)
  */
 #pragma once
 
 /* Runs until "stop" or the end of the input; the exit status. */
 int cluster_member_main(const char *dir, const char *address);
+
+/* Makes the stopped member of 'dir' the only one; prints "ok" and how many there were. */
+int cluster_member_recover(const char *dir);

@@ -47,11 +47,11 @@ struct fixture {
 	struct process members[N_MEMBERS];
 };
 
-static void start(struct process *p)
+static void run(struct process *p, const char *mode)
 {
 	int to[2], from[2];
 	posix_spawn_file_actions_t actions;
-	char *argv[] = { (char *)"sim_cluster", (char *)"member", p->dir, p->address, NULL };
+	char *argv[] = { (char *)"sim_cluster", (char *)mode, p->dir, p->address, NULL };
 
 	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
@@ -70,6 +70,11 @@ static void start(struct process *p)
 	close(from[1]);
 	p->in = fdopen(to[1], "w");
 	p->out = fdopen(from[0], "r");
+}
+
+static void start(struct process *p)
+{
+	run(p, "member");
 }
 
 static void stop(struct process *p, int sig)
@@ -502,6 +507,49 @@ static void events_reach_all_others(void **state)
 	print_message("event on another member: %lld ms\n", (long long)(date_monotonic() - begin));
 }
 
+static void the_certificate_is_changed_on_all(void **state)
+{
+	struct fixture *f = *state;
+
+	form_cluster(f);
+	scoped_free char *before = ask(&f->members[0], "fingerprint");
+	scoped_free char *after = ask(&f->members[1], "certificate");
+	assert_string_not_equal(before, after);
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		wait_for(&f->members[i], "fingerprint", after);
+
+	/* They still talk to one another, and a new member is told of it. */
+	tell(&f->members[0], "remove m3");
+	join(&f->members[0], &f->members[2], "m4");
+	wait_for(&f->members[2], "fingerprint", after);
+	tell(&f->members[2], "write user.x 1");
+	wait_for(&f->members[1], "members", "m1=V* m2=V m4=V");
+}
+
+static void one_survivor_is_recovered(void **state)
+{
+	struct fixture *f = *state;
+
+	form_cluster(f);
+	tell(&f->members[1], "write user.x 1");
+	wait_for(&f->members[2], "read user.x", "1");
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		stop(&f->members[i], SIGKILL);
+
+	run(&f->members[2], "recover");
+	scoped_free char *n_before = answer(&f->members[2]);
+	assert_string_equal(n_before, "3");
+	stop(&f->members[2], 0);
+
+	start(&f->members[2]);
+	free(answer(&f->members[2]));
+	wait_for(&f->members[2], "read user.x", "1");
+	tell(&f->members[2], "remove m1 force");
+	tell(&f->members[2], "remove m2 force");
+	wait_for(&f->members[2], "members", "m3=V*");
+	tell(&f->members[2], "write user.y 1");
+}
+
 static void the_last_member_becomes_standalone_again(void **state)
 {
 	struct fixture *f = *state;
@@ -520,6 +568,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "member") == 0)
 		return cluster_member_main(argv[2], argv[3]);
+	if (argc == 4 && strcmp(argv[1], "recover") == 0)
+		return cluster_member_recover(argv[2]);
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(three_members_come_to_be_voters, make_fixture,
@@ -543,6 +593,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(names_change_everywhere, make_fixture,
 		                                free_fixture),
 		cmocka_unit_test_setup_teardown(events_reach_all_others, make_fixture,
+		                                free_fixture),
+		cmocka_unit_test_setup_teardown(the_certificate_is_changed_on_all, make_fixture,
+		                                free_fixture),
+		cmocka_unit_test_setup_teardown(one_survivor_is_recovered, make_fixture,
 		                                free_fixture),
 		cmocka_unit_test_setup_teardown(the_last_member_becomes_standalone_again,
 		                                make_fixture, free_fixture),
