@@ -10,7 +10,7 @@
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/state.h"
 #include "daemon/core/warning.h"
-#include "daemon/member/member.h"
+#include "daemon/member/member_hooks.h"
 #include "db/cache.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -74,17 +74,6 @@ static void warning_came(void *arg, const char *type, const char *member_name, c
 		warning_resolve_named(arg, type, url);
 }
 
-static void leader_changed(void *arg, bool is_leader)
-{
-	if (is_leader)
-		member_service_wake(arg);
-}
-
-static void members_changed(void *arg)
-{
-	member_service_wake(arg);
-}
-
 struct cluster_hooks *hooks_new(struct state *state)
 {
 	struct cluster_hooks *hooks = xcalloc(1, sizeof(*hooks));
@@ -93,11 +82,10 @@ struct cluster_hooks *hooks_new(struct state *state)
 	hooks->database_replaced = database_replaced;
 	hooks->certificate_changed = certificate_changed;
 	hooks->identity_changed = identity_changed;
-	hooks->leader_changed = leader_changed;
-	hooks->members_changed = members_changed;
 	hooks->event = event_came;
 	hooks->lifecycle = lifecycle_came;
 	hooks->warning = warning_came;
+	member_hooks_fill(hooks);
 	return hooks;
 }
 
