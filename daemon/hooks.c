@@ -79,6 +79,7 @@ struct cluster_hooks *hooks_new(struct state *state)
 	struct cluster_hooks *hooks = xcalloc(1, sizeof(*hooks));
 
 	hooks->arg = state;
+	member_hooks_fill(hooks);
 	hooks->database_replaced = database_replaced;
 	hooks->certificate_changed = certificate_changed;
 	hooks->identity_changed = identity_changed;

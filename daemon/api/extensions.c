@@ -61,7 +61,7 @@ static const struct {
 	{ NO,  "network_vxlan_interface" },
 	{ NO,  "storage_btrfs_mount_options" },
 	{ YES, "entity_description" },
-	{ NO,  "image_force_refresh" },
+	{ YES, "image_force_refresh" },
 	{ NO,  "storage_lvm_lv_resizing" },
 	{ YES, "id_map_base" },
 	{ YES, "file_symlinks" },
@@ -465,6 +465,9 @@ static const struct {
 	{ YES, "instance_placement_groups" },
 	{ NO,  "ovn_nic_acceleration_parent" },
 	{ YES, "storage_and_profile_operations" },
+
+	/* Ours, which no other server has. */
+	{ YES, "cluster_plans" },
 };
 /* clang-format on */
 
