@@ -214,7 +214,6 @@ static uint64_t pss_of(pid_t pid)
 static void unprivileged_container_runs(void **state)
 {
 	struct fixture f;
-	scoped_free char *path = NULL;
 	pid_t monitor;
 
 	(void)state;

@@ -67,10 +67,11 @@ static void isolated_ones_share_nothing(void **state)
 	/* It keeps what it had while that is free. */
 	smap_set(&config, "volatile.idmap.base", "1500000");
 	scoped_free char *third = uids(&config, &others, 1, &base);
+	assert_string_equal(third, "0 1500000 65536\n");
 	assert_int_equal(base, 1500000);
 	smap_set(&config, "volatile.idmap.base", "1065536");
 	scoped_free char *fourth = uids(&config, &others, 1, &base);
-	assert_int_equal(base, 1131072);
+	assert_string_equal(fourth, "0 1131072 65536\n");
 	smap_set(&config, "security.idmap.base", "5000000");
 	smap_set(&config, "security.idmap.size", "100");
 	scoped_free char *fifth = uids(&config, &others, 1, &base);
