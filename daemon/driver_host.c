@@ -1,8 +1,9 @@
 #include "daemon/driver_host.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
-#include <lxc/lxccontainer.h>
+#include <lxc/version.h>
 
 #include "daemon/core/environment.h"
 #include "daemon/core/state.h"
@@ -84,6 +85,29 @@ static const char *const lxc_features[] = {
 	"seccomp_proxy_send_notify_fd",
 };
 
+/*
+ * What liblxc is and can do. The daemon itself never calls it otherwise, so it does not keep it:
+ * each library that stays loaded is memory.
+ */
+static void read_liblxc(struct environment *env)
+{
+	void *library = dlopen("liblxc.so.1", RTLD_LAZY | RTLD_LOCAL);
+	if (!library)
+		return;
+
+	const char *(*version)(void) = (const char *(*)(void))dlsym(library, "lxc_get_version");
+	bool (*has)(const char *) = (bool (*)(const char *))dlsym(library, "lxc_has_api_extension");
+	if (version) {
+		free(env->driver_version);
+		env->driver_version = xstrdup(version());
+	}
+	for (size_t i = 0; has && i < COUNT_OF(lxc_features); i++) {
+		if (has(lxc_features[i]))
+			strv_add(&env->lxc_features, lxc_features[i]);
+	}
+	dlclose(library);
+}
+
 int driver_host_start(struct state *state, struct error **err)
 {
 	struct environment *env = state->environment;
@@ -95,11 +119,8 @@ int driver_host_start(struct state *state, struct error **err)
 	free(env->driver);
 	free(env->driver_version);
 	env->driver = xstrdup("lxc");
-	env->driver_version = xstrdup(lxc_get_version());
-	for (size_t i = 0; i < COUNT_OF(lxc_features); i++) {
-		if (lxc_has_api_extension(lxc_features[i]))
-			strv_add(&env->lxc_features, lxc_features[i]);
-	}
+	env->driver_version = xstrdup(LXC_VERSION);
+	read_liblxc(env);
 
 	environment_add_storage_driver(env, "btrfs", "1", false);
 	environment_add_storage_driver(env, "dir", "1", false);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/helper/helper_forkserver.h"
 #include "drivers/storage/storage_rsync.h"
 #include "drivers/storage/unpack_helper.h"
 #include "lib/base/macro.h"
@@ -13,7 +12,6 @@
 /* clang-format off */
 const struct helper helpers[] = {
 	/* name          run                    arguments */
-	{ "forkserver",  helper_forkserver_run, "does jobs for containers that come over standard input, a socket" },
 	{ "forkrsync",   storage_rsync_helper,  "HOST rsync --server ...; hands its pipes to the daemon at descriptor 3" },
 	{ "forkunpack",  unpack_helper,         "FORM MAX_BYTES MAX_INODES; from descriptor 3 into the directory 4" },
 	{ NULL,          NULL,                  NULL },

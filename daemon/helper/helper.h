@@ -5,11 +5,14 @@
  * exec, or run as somebody else somewhere else, is a helper: this same program with the helper's
  * name as first argument. A helper has no threads, no database and no sockets but those it was
  * given. main() asks helper_find() before it looks at anything else.
+ *
+ * What containers need at each start and command is not here but in a program of its own, which is
+ * embedded in this one: forkserver_main.c.
  */
 #pragma once
 
 struct helper {
-	const char *name; /* argv[1], "forkserver" */
+	const char *name; /* argv[1], "forkunpack" */
 
 	/*
 	 * argv[0] is the helper's name; ends with NULL. The return value is the exit status.

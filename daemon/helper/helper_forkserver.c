@@ -59,13 +59,11 @@ static int receive(struct strbuf *packet, int *fds, size_t *ret_n_fds)
 	return 0;
 }
 
-int helper_forkserver_run(int argc, char **argv)
+int helper_forkserver_run(void)
 {
 	bool is_closing = false;
 
-	(void)argc;
-	(void)argv;
-	close(3); /* What we were run from. */
+	close(CT_JOB_PROGRAM_FD);
 	/* Children are nobody's business: the kernel reaps them. */
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);

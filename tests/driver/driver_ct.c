@@ -1,8 +1,7 @@
 /*
  * Real containers through the driver: a busybox root, unprivileged and privileged.
  *
- * Needs root; skipped otherwise. Runs in mount and network namespaces of its own. This program is
- * its own helper program, as musterd is.
+ * Needs root; skipped otherwise. Runs in mount and network namespaces of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +25,6 @@
 
 #include <cmocka.h>
 
-#include "daemon/helper/helper.h"
 #include "drivers/device/device_driver.h"
 #include "drivers/host/host.h"
 #include "drivers/instance/instance_driver.h"
@@ -909,11 +907,8 @@ static int set_up(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	chmod(dir, 0711);
-	/* To measure what monitors of the real program cost. */
-	const char *program = getenv("DRIVER_CT_HELPER");
 	t.dir = xstrdup(dir);
-	t.host = (struct host){ .var_dir = t.dir,
-		                .helper_program = program ? program : "/proc/self/exe" };
+	t.host = (struct host){ .var_dir = t.dir };
 	snprintf(t.tag, sizeof(t.tag), "driver-ct-%d", getpid());
 	t.loop = loop_new("loop");
 	t.driver = instance_driver_find("container");
@@ -940,10 +935,6 @@ static int tear_down(void **state)
 
 int main(int argc, char **argv)
 {
-	int r = helper_main(argc, argv);
-	if (r >= 0)
-		return r;
-
 	if (geteuid() != 0 || unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mount_sys()) {
 		puts("needs root");

@@ -99,7 +99,7 @@ int ct_engine_new(const struct instance_engine_setup *setup, struct instance_eng
 		setup->tag ? xstrdup(setup->tag) : default_tag(setup->host->var_dir);
 	engine->setup = *setup;
 	engine->cg = cg;
-	engine->spawner = ct_spawner_new(setup->host->helper_program);
+	engine->spawner = ct_spawner_new(setup->host->var_dir);
 	engine->payload_group = xasprintf("muster.payload.%s", tag);
 	engine->monitor_group = xasprintf("muster.monitor.%s", tag);
 	engine->pivot_group = xasprintf("muster.pivot.%s", tag);

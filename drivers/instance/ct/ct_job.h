@@ -1,19 +1,19 @@
 /*
  * What the daemon and its fork server say to each other.
  *
- * Starting a program as large as this one costs more than starting a container: some forty shared
+ * Starting a program as large as the daemon costs more than starting a container: some fifty shared
  * libraries are loaded and relocated each time, and the relocated pages are private memory of each
- * process, monitors of containers too. So it is done once. The daemon runs one helper,
- * "forkserver", which has no threads and no state; for each job that helper forks a child, which
- * does the job with its own copies of everything, and shares all untouched pages with its siblings.
- * (The daemon itself never forks on into code, as it has threads.)
+ * process, monitors of containers too. So there is a small program that only has what containers
+ * need (daemon/helper/forkserver_main.c), embedded in the daemon, and that is started once: it has
+ * no threads and no state, and forks a child for each job, which shares all untouched pages with
+ * its siblings. (The daemon itself never forks on into code, as it has threads.)
  *
- * The daemon sends a job as one packet over the server's socket: 'kind', payload, and descriptors,
- * of which the first is one end of a fresh SEQPACKET socket pair, the "job socket". The child
- * answers there. Both sides are the same binary of the same version, so the format has no version;
- * the only data that is not ours comes in payloads and is checked by whoever uses it.
+ * The daemon sends a job as one packet over the server's socket: its kind, a payload, and
+ * descriptors, of which the first is one end of a fresh SEQPACKET socket pair, the "job socket".
+ * The child answers there. Both sides are of one build, so the format has no version; the only data
+ * that is not ours comes in payloads and is checked by whoever uses it.
  *
- * Replies begin with a status: 0, or a negative errno followed by a sentence with an HTTP status.
+ * Replies begin with a status: 0, or a negative errno followed by an HTTP status and a sentence.
  */
 #pragma once
 
@@ -58,11 +58,9 @@ enum ct_job_mount_flag {
 #define CT_JOB_MAX_SIZE (192 * 1024)
 #define CT_JOB_MAX_FDS 8
 
-/* The server's socket is its standard input. */
+/* The server's socket is its standard input; what it was run from is closed by it. */
 #define CT_JOB_SERVER_FD 0
-
-/* The name of the helper. */
-#define CT_JOB_HELPER "forkserver"
+#define CT_JOB_PROGRAM_FD 3
 
 /* Seconds without a job after which the server ends; the next job starts it again. */
 #define CT_JOB_IDLE_S 300

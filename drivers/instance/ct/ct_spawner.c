@@ -2,14 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,22 +18,29 @@
 #include "lib/base/fd.h"
 #include "lib/base/thread.h"
 
+/* Linux 6.3. */
+#ifndef MFD_EXEC
+#	define MFD_EXEC 0x0010U
+#endif
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define SOCKET_BUFFER (2 * CT_JOB_MAX_SIZE)
 
 struct ct_spawner {
 	struct mutex lock;
-	const char *program;
+	char *run_dir;
+	int image; /* The embedded program, ready to run; -1: not yet, or none. */
 	int fd;    /* Our end of the server's socket; -1: no server. */
 	pid_t pid; /* 0: none. */
 };
 
-struct ct_spawner *ct_spawner_new(const char *program)
+struct ct_spawner *ct_spawner_new(const char *run_dir)
 {
 	struct ct_spawner *spawner = xcalloc(1, sizeof(*spawner));
 
 	mutex_init(&spawner->lock);
-	spawner->program = program;
-	spawner->fd = -1;
+	spawner->run_dir = xstrdup(run_dir);
+	spawner->fd = spawner->image = -1;
 	return spawner;
 }
 
@@ -56,41 +62,51 @@ void ct_spawner_free(struct ct_spawner *spawner)
 	end_server(spawner);
 	mutex_unlock(&spawner->lock);
 	mutex_done(&spawner->lock);
+	if (spawner->image >= 0)
+		close(spawner->image);
+	free(spawner->run_dir);
 	free(spawner);
 }
 
+/* Defined by daemon/helper/embed.py in programs that have the fork server inside. */
+extern const unsigned char ct_spawner_image[] __attribute__((weak));
+extern const unsigned char ct_spawner_image_end[] __attribute__((weak));
+
 /*
- * Our program on a read-only mount of its own, which is nowhere in the tree: what runs in a
- * privileged container can reach the binary through /proc/PID/exe of a helper that enters it, and
- * must not be able to write to it (as CVE-2019-5736 did). -1 where the kernel cannot: then it is
- * run as it is.
+ * The embedded program as a file in memory. Sealed: what runs in a privileged container can reach
+ * the binary of a helper that enters it through /proc/PID/exe, and must not be able to write to it
+ * (as CVE-2019-5736 did). Where such files may not be run (vm.memfd_noexec), a file without a name.
  */
-static int open_readonly(const char *program)
+static int open_image(const char *run_dir, bool in_memory)
 {
-	char path[4096];
-	ssize_t n = readlink(program, path, sizeof(path) - 1);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	size_t size = (size_t)(ct_spawner_image_end - ct_spawner_image);
+	char path[FD_PATH_SIZE];
 
-	/* The magic link of /proc/self/exe names a file, not a place where it is mounted. */
-	if (n > 0)
-		path[n] = '\0';
-	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, n > 0 ? path : program,
-	                      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (!ct_spawner_image)
+		return -ENOENT;
+	scoped_fd int fd = -1;
+	if (in_memory)
+		fd = memfd_create("forkserver", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (in_memory && fd < 0 && errno == EINVAL)
+		fd = memfd_create("forkserver", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (!in_memory)
+		fd = open(run_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0700);
 	if (fd < 0)
-		return -1;
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
-		close(fd);
-		return -1;
-	}
+		return -errno;
 
-	return fd;
+	int r = fd_write_full(fd, ct_spawner_image, size);
+	if (r < 0)
+		return r;
+	if (in_memory)
+		return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : TAKE_FD(fd);
+	/* What is open for writing cannot be run. */
+	int read_only = open(fd_path(fd, path), O_RDONLY | O_CLOEXEC);
+	return read_only < 0 ? -errno : read_only;
 }
 
-/* 'program' is a descriptor of what to run, or -1 to run the path that the spawner was given. */
 static int spawn_server(struct ct_spawner *spawner, int program, int socket)
 {
-	const char *path = program < 0 ? spawner->program : "/proc/self/fd/3";
-	char *argv[] = { (char *)"musterd", (char *)CT_JOB_HELPER, NULL };
+	char *argv[] = { (char *)"musterd", (char *)"forkserver", NULL };
 	/*
 	 * No PATH with newuidmap in it: liblxc writes id maps itself then, which is all that root
 	 * needs, instead of running two set-uid programs per start.
@@ -107,21 +123,37 @@ static int spawn_server(struct ct_spawner *spawner, int program, int socket)
 	posix_spawn_file_actions_adddup2(&actions, socket, CT_JOB_SERVER_FD);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
 	/* The server closes it; close-on-exec would be too early for the path. */
-	if (program >= 0)
-		posix_spawn_file_actions_adddup2(&actions, program, 3);
-	posix_spawn_file_actions_addclosefrom_np(&actions, program < 0 ? 3 : 4);
+	posix_spawn_file_actions_adddup2(&actions, program, CT_JOB_PROGRAM_FD);
+	posix_spawn_file_actions_addclosefrom_np(&actions, CT_JOB_PROGRAM_FD + 1);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
 	                                        POSIX_SPAWN_SETSID);
-	int r = posix_spawn(&spawner->pid, path, &actions, &attr, argv, env);
+	int r = posix_spawn(&spawner->pid, "/proc/self/fd/3", &actions, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	if (r != 0)
 		spawner->pid = 0;
 
 	return -r;
+}
+
+/* Runs the image that there is, or makes one. */
+static int run_image(struct ct_spawner *spawner, int socket) REQUIRES(spawner->lock)
+{
+	int r = -ENOENT;
+
+	if (spawner->image >= 0)
+		return spawn_server(spawner, spawner->image, socket);
+	for (int in_memory = 1; in_memory >= 0 && r < 0; in_memory--) {
+		scoped_fd int image = open_image(spawner->run_dir, in_memory);
+		r = image < 0 ? image : spawn_server(spawner, image, socket);
+		if (r == 0)
+			spawner->image = TAKE_FD(image);
+	}
+
+	return r;
 }
 
 static int start_server(struct ct_spawner *spawner) REQUIRES(spawner->lock)
@@ -132,11 +164,7 @@ static int start_server(struct ct_spawner *spawner) REQUIRES(spawner->lock)
 	if (r < 0)
 		return r;
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-
-	scoped_fd int program = open_readonly(spawner->program);
-	r = program >= 0 ? spawn_server(spawner, program, pair[1]) : -ENOSYS;
-	if (r < 0)
-		r = spawn_server(spawner, -1, pair[1]);
+	r = run_image(spawner, pair[1]);
 	close(pair[1]);
 	if (r < 0) {
 		close(pair[0]);

@@ -12,8 +12,8 @@
 
 struct ct_spawner;
 
-/* 'program' is the binary whose first argument is the helper's name; borrowed for good. */
-struct ct_spawner *ct_spawner_new(const char *program);
+/* 'run_dir' may get a file without a name, where programs in memory may not be run. */
+struct ct_spawner *ct_spawner_new(const char *run_dir);
 
 /* Jobs that run go on; the server ends. */
 void ct_spawner_free(struct ct_spawner *spawner);
