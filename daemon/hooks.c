@@ -86,7 +86,6 @@ struct cluster_hooks *hooks_new(struct state *state)
 	hooks->event = event_came;
 	hooks->lifecycle = lifecycle_came;
 	hooks->warning = warning_came;
-	member_hooks_fill(hooks);
 	return hooks;
 }
 
