@@ -316,6 +316,7 @@ storage_pools:
   driver: {driver}
 profiles:
 - name: default
+  config: {{cluster.evacuate: migrate}}
   devices:
     root: {{path: /, pool: default, type: disk}}
     eth0: {{name: eth0, nictype: bridged, parent: br0, type: nic}}
