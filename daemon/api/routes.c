@@ -26,6 +26,9 @@
 #include "daemon/api/route.h"
 #include "daemon/api/server.h"
 #include "daemon/api/storage_pools.h"
+#include "daemon/api/storage_volume_snapshots.h"
+#include "daemon/api/storage_volumes.h"
+#include "daemon/api/storage_volumes_create.h"
 #include "daemon/api/warnings.h"
 
 const struct route_table *const route_tables[] = {
@@ -50,6 +53,9 @@ const struct route_table *const route_tables[] = {
 	&projects_routes,
 	&resources_routes,
 	&storage_pools_routes,
+	&storage_volumes_routes,
+	&storage_volumes_create_routes,
+	&storage_volume_snapshots_routes,
 	&warnings_routes,
 	/* Between members, and for tools on the unix socket. */
 	&internal_routes,

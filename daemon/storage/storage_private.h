@@ -111,3 +111,17 @@ int storage_rows_snapshot_delete(struct state *state, enum storage_kind kind, co
 int storage_rows_snapshot_rename(struct state *state, enum storage_kind kind, const char *project,
                                  const char *pool, const char *name, const char *snapshot,
                                  const char *new_name, struct error **err);
+
+/* Custom volumes: storage_volume.c. */
+
+struct storage_volume_id;
+
+/* The row on this member, borrowed from the view, which the caller releases in any case. */
+int storage_volume_here(struct state *state, const struct storage_volume_id *id, uint32_t families,
+                        struct db_view **ret_view, const struct db_storage_volume **ret_row,
+                        struct error **err);
+int storage_volume_ref(struct state *state, const struct storage_volume_id *id,
+                       enum storage_content content, struct storage_ref *ret_ref,
+                       struct error **err);
+void storage_volume_event(struct operation *operation, const struct storage_volume_id *id,
+                          const char *action);

@@ -15,6 +15,9 @@
 #include "lib/base/error.h"
 
 struct smap;
+struct db_storage_volume;
+struct db_view;
+struct json_object;
 struct operation;
 struct request;
 struct state;
@@ -24,6 +27,15 @@ struct storage_volume_id {
 	const char *pool;
 	const char *name;
 };
+
+/*
+ * The custom volume's row on 'member', or a shared one; NULL: on any, if it is the only one.
+ * Borrowed from the view, which holds DB_VOLUMES. 404 "Storage volume not found", 400 if there are
+ * several.
+ */
+int storage_volume_find(const struct db_view *view, const struct storage_volume_id *id,
+                        const char *member, const struct db_storage_volume **ret_row,
+                        struct error **err);
 
 struct storage_volume_new {
 	struct storage_volume_id id;
@@ -36,6 +48,10 @@ struct storage_volume_new {
 	bool volume_only; /* Leave the source's snapshots. */
 	bool refresh;     /* It may exist. */
 };
+
+/* The API's word for the content of a volume, and back; handlers see no drivers. */
+const char *storage_volume_content_name(enum storage_content content);
+bool storage_volume_parse_content(const char *word, struct storage_volume_new *vol);
 
 /* 400, 404, 409 before an operation exists. */
 int storage_volume_check_new(struct state *state, const struct storage_volume_new *vol,
@@ -56,6 +72,10 @@ struct storage_volume_change {
 	const char *restore;       /* Name of a snapshot to go back to, or NULL. */
 	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
 };
+
+/* What the ETag of a volume is made of; owned by the caller. */
+struct json_object *storage_volume_etag(const struct db_storage_volume *row);
+
 int storage_volume_update(struct state *state, struct operation *operation,
                           const struct storage_volume_id *id,
                           const struct storage_volume_change *change, struct error **err);
@@ -74,31 +94,6 @@ int storage_volume_rename(struct state *state, struct operation *operation,
 int storage_volume_move(struct state *state, struct operation *operation,
                         const struct storage_volume_id *id, const struct storage_volume_id *to,
                         struct error **err);
-
-/* The name that a snapshot gets when the client gives none: "snap0". Owned by the caller. */
-int storage_volume_snapshot_name(struct state *state, const struct storage_volume_id *id,
-                                 char **ret_name, struct error **err);
-
-struct storage_volume_snapshot_new {
-	const char *name;
-	const char *description; /* NULL: the volume's. */
-	int64_t expires;         /* A date (lib/base/date.h); DATE_NONE for never. */
-	bool has_expiry;         /* Else "snapshots.expiry" counts. */
-};
-int storage_volume_snapshot_create(struct state *state, struct operation *operation,
-                                   const struct storage_volume_id *id,
-                                   const struct storage_volume_snapshot_new *snap,
-                                   struct error **err);
-int storage_volume_snapshot_update(struct state *state, struct operation *operation,
-                                   const struct storage_volume_id *id, const char *snapshot,
-                                   const char *description, const int64_t *expires,
-                                   const struct request *req, struct error **err);
-int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
-                                   const struct storage_volume_id *id, const char *snapshot,
-                                   const char *new_name, struct error **err);
-int storage_volume_snapshot_delete(struct state *state, struct operation *operation,
-                                   const struct storage_volume_id *id, const char *snapshot,
-                                   struct error **err);
 
 /* Used and total bytes. 0 where the pool cannot tell. */
 int storage_volume_space(struct state *state, const struct storage_volume_id *id,

@@ -1,0 +1,310 @@
+#include "daemon/storage/storage_volume_snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/locks.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/request.h"
+#include "daemon/core/state.h"
+#include "daemon/storage/storage_private.h"
+#include "daemon/storage/storage_service.h"
+#include "db/cache.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/parse.h"
+#include "lib/base/smap.h"
+#include "lib/base/str.h"
+#include "lib/base/strbuf.h"
+#include "lib/base/strv.h"
+#include "lib/base/template.h"
+#include "lib/data/jv.h"
+
+#define DEFAULT_PATTERN "snap%d"
+
+struct json_object *storage_volume_snapshot_etag(const struct db_storage_snapshot *row)
+{
+	struct json_object *o = jv_object();
+
+	jv_set_string(o, "description", row->description);
+	jv_set_date(o, "expires_at", row->expires);
+	return o;
+}
+
+static void send_event(struct operation *operation, const struct storage_volume_id *id,
+                       const char *snapshot, const char *action)
+{
+	scoped_free char *url = lifecycle_url(
+		id->project, (const char *const[]){ "storage-pools", id->pool, "volumes", "custom",
+	                                            id->name, "snapshots", snapshot, NULL });
+
+	if (operation)
+		lifecycle_send_op(operation, action, id->project, url, NULL);
+}
+
+/* The names in use, which rows and not files decide. */
+struct names {
+	const struct storage_volume_id *id;
+	const char *member;
+	char **names;
+	char *pattern, *expiry;
+};
+
+static void names_done(struct names *n)
+{
+	strv_free(n->names);
+	free(n->pattern);
+	free(n->expiry);
+}
+
+static int read_names(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct names *n = arg;
+	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
+	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
+
+	int r = db_storage_volume_get(tx, n->id->pool, n->id->project, DB_VOLUME_CUSTOM,
+	                              n->id->name, n->member, &row, err);
+	if (r == 0)
+		r = db_storage_volume_snapshot_list(tx, row.id, &rows, err);
+	if (r < 0)
+		return r;
+
+	names_done(n);
+	n->names = NULL;
+	for (size_t i = 0; i < rows.n; i++)
+		strv_add(&n->names, rows.rows[i].name);
+	n->pattern = xstrdup(smap_get_or(&row.config, "snapshots.pattern", DEFAULT_PATTERN));
+	n->expiry = xstrdup(smap_get_or(&row.config, "snapshots.expiry", ""));
+	return 0;
+}
+
+static int load(struct state *state, const struct storage_volume_id *id, struct names *names,
+                struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+
+	*names = (struct names){ .id = id, .member = member };
+	int r = db_read(state->db, read_names, names, err);
+	names->member = NULL;
+	return r;
+}
+
+static const char *pattern_value(const char *name, void *arg)
+{
+	return strcmp(name, "creation_date") == 0 ? arg : NULL;
+}
+
+/* "snap%d" counts on from the highest number in use. */
+static char *fill_number(const char *pattern, char **names)
+{
+	const char *mark = strstr(pattern, "%d");
+	scoped_free char *prefix = xasprintf("%.*s", (int)(mark - pattern), pattern);
+	const char *suffix = mark + 2;
+	uint32_t next = 0, number;
+
+	STRV_FOREACH (name, names) {
+		const char *rest = str_after(name, prefix);
+
+		if (!rest || !str_ends(rest, suffix))
+			continue;
+		scoped_free char *digits =
+			xasprintf("%.*s", (int)(strlen(rest) - strlen(suffix)), rest);
+		if (parse_uint32(digits, &number) == 0 && number >= next && number < UINT32_MAX)
+			next = number + 1;
+	}
+	return xasprintf("%s%u%s", prefix, next, suffix);
+}
+
+int storage_volume_snapshot_name(struct state *state, const struct storage_volume_id *id,
+                                 char **ret_name, struct error **err)
+{
+	scoped(names_done) struct names names = { 0 };
+	scoped(strbuf_done) struct strbuf pattern = { 0 };
+	char now[DATE_SIZE];
+	const struct template_scope scope = { .value = pattern_value, .arg = now };
+
+	date_format(date_now(), now);
+	int r = load(state, id, &names, err);
+	if (r == 0)
+		r = template_render(names.pattern, &scope, &pattern, err);
+	if (r < 0)
+		return r;
+
+	const char *text = strbuf_text(&pattern);
+	if (strstr(text, "%d"))
+		*ret_name = fill_number(text, names.names);
+	else if (strv_contains(names.names, text)) {
+		scoped_free char *numbered = xasprintf("%s-%%d", text);
+
+		*ret_name = fill_number(numbered, names.names);
+	} else {
+		*ret_name = xstrdup(text);
+	}
+	return 0;
+}
+
+int storage_volume_snapshot_check(struct state *state, const struct storage_volume_id *id,
+                                  const char *name, struct error **err)
+{
+	scoped(names_done) struct names names = { 0 };
+
+	if (storage_layout_check_name("snapshot name", name, err) < 0)
+		return (*err)->code;
+	int r = load(state, id, &names, err);
+	if (r == 0 && strv_contains(names.names, name))
+		return error_set(err, 409, "Snapshot \"%s\" already in use", name);
+	return r;
+}
+
+/* What the functions that change something have in common. */
+static int begin(struct state *state, struct operation *operation,
+                 const struct storage_volume_id *id, struct storage_ref *ref, struct lock **lock,
+                 struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	const struct db_storage_volume *row;
+
+	int r = storage_volume_here(state, id, DB_VOLUMES, &view, &row, err);
+	if (r == 0)
+		r = storage_volume_ref(state, id, (enum storage_content)row->content, ref, err);
+	return r < 0 ? r : storage_ref_lock(state, ref, operation, lock, err);
+}
+
+/* A name in a URL may be anything; only one with a row may become a path. */
+static int check_known(struct state *state, const struct storage_volume_id *id,
+                       const char *snapshot, struct error **err)
+{
+	scoped(names_done) struct names names = { 0 };
+
+	int r = load(state, id, &names, err);
+	if (r == 0 && !strv_contains(names.names, snapshot))
+		return error_set(err, 404, "Storage volume snapshot not found");
+	return r;
+}
+
+int storage_volume_snapshot_create(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id,
+                                   const struct storage_volume_snapshot_new *snap,
+                                   struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(names_done) struct names names = { 0 };
+	struct op op = storage_service_op(operation);
+	int64_t expires = snap->has_expiry ? snap->expires : DATE_NONE;
+
+	int r = begin(state, operation, id, &ref, &lock, err);
+	if (r == 0)
+		r = load(state, id, &names, err);
+	if (r < 0)
+		return r;
+	if (!snap->has_expiry && *names.expiry &&
+	    parse_expiry(names.expiry, date_now(), &expires) < 0)
+		return error_set(err, 400, "Invalid snapshots.expiry \"%s\"", names.expiry);
+	r = storage_rows_snapshot_create(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
+	                                 snap->name, snap->description, expires, err);
+	if (r < 0)
+		return r;
+
+	struct storage_volume vol = storage_ref_snapshot(&ref, snap->name);
+	r = storage_driver_snapshot_create(&vol, &op, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_rows_snapshot_delete(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
+		                             snap->name, &ignored);
+		return r;
+	}
+	send_event(operation, id, snap->name, "storage-volume-snapshot-created");
+	return 0;
+}
+
+struct update {
+	const struct storage_volume_id *id;
+	const char *member, *snapshot, *description;
+	const int64_t *expires;
+	const struct request *req;
+};
+
+static int write_update(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct update *u = arg;
+	scoped(db_storage_volume_done) struct db_storage_volume vol = { 0 };
+	scoped(db_storage_volume_snapshot_done) struct db_storage_snapshot row = { 0 };
+
+	int r = db_storage_volume_get(tx, u->id->pool, u->id->project, DB_VOLUME_CUSTOM,
+	                              u->id->name, u->member, &vol, err);
+	if (r == 0)
+		r = db_storage_volume_snapshot_get(tx, vol.id, u->snapshot, &row, err);
+	if (r < 0)
+		return r;
+	scoped(jv_unrefp) struct json_object *etag = storage_volume_snapshot_etag(&row);
+	if (u->req && request_check_etag(u->req, etag, err) < 0)
+		return (*err)->code;
+	return db_storage_volume_snapshot_update(tx, row.id,
+	                                         u->description ? u->description : row.description,
+	                                         u->expires ? *u->expires : row.expires, err);
+}
+
+int storage_volume_snapshot_update(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *description, const int64_t *expires,
+                                   const struct request *req, struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+	struct update u = { id, member, snapshot, description, expires, req };
+
+	int r = db_write(state->db, write_update, &u, err);
+	if (r == 0)
+		send_event(operation, id, snapshot, "storage-volume-snapshot-updated");
+	return r;
+}
+
+int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *new_name, struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+
+	int r = begin(state, operation, id, &ref, &lock, err);
+	if (r == 0)
+		r = check_known(state, id, snapshot, err);
+	if (r == 0)
+		r = storage_volume_snapshot_check(state, id, new_name, err);
+	if (r < 0)
+		return r;
+	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
+	r = storage_driver_volume_rename(&vol, new_name, err);
+	if (r == 0)
+		r = storage_rows_snapshot_rename(state, STORAGE_CUSTOM, id->project, id->pool,
+		                                 id->name, snapshot, new_name, err);
+	if (r == 0)
+		send_event(operation, id, new_name, "storage-volume-snapshot-renamed");
+	return r;
+}
+
+int storage_volume_snapshot_delete(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   struct error **err)
+{
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	scoped(locks_releasep) struct lock *lock = NULL;
+
+	int r = begin(state, operation, id, &ref, &lock, err);
+	if (r == 0)
+		r = check_known(state, id, snapshot, err);
+	if (r < 0)
+		return r;
+	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
+	r = storage_driver_volume_delete(&vol, NULL, err);
+	if (r == 0)
+		r = storage_rows_snapshot_delete(state, STORAGE_CUSTOM, id->project, id->pool,
+		                                 id->name, snapshot, err);
+	if (r == 0)
+		send_event(operation, id, snapshot, "storage-volume-snapshot-deleted");
+	return r;
+}

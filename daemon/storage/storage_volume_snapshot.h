@@ -1,0 +1,45 @@
+/* Snapshots of custom volumes: create, change, rename, delete. They run where the volume is. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/storage/storage_volume.h"
+#include "lib/base/error.h"
+
+struct db_storage_snapshot;
+
+/* The name that a snapshot gets when the client gives none: "snap0", or by "snapshots.pattern";
+ * owned. */
+int storage_volume_snapshot_name(struct state *state, const struct storage_volume_id *id,
+                                 char **ret_name, struct error **err);
+
+struct storage_volume_snapshot_new {
+	const char *name;
+	const char *description; /* NULL: the volume's. */
+	int64_t expires;         /* A date (lib/base/date.h); DATE_NONE for never. */
+	bool has_expiry;         /* Else "snapshots.expiry" counts. */
+};
+
+/* 400 for a bad name, 404, 409 'Snapshot "s" already in use'. */
+int storage_volume_snapshot_check(struct state *state, const struct storage_volume_id *id,
+                                  const char *name, struct error **err);
+int storage_volume_snapshot_create(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id,
+                                   const struct storage_volume_snapshot_new *snap,
+                                   struct error **err);
+
+/* NULL for what stays. 'req', which may be NULL, has its If-Match checked in the transaction. */
+int storage_volume_snapshot_update(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *description, const int64_t *expires,
+                                   const struct request *req, struct error **err);
+int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   const char *new_name, struct error **err);
+int storage_volume_snapshot_delete(struct state *state, struct operation *operation,
+                                   const struct storage_volume_id *id, const char *snapshot,
+                                   struct error **err);
+
+/* What its ETag is made of; owned by the caller. */
+struct json_object *storage_volume_snapshot_etag(const struct db_storage_snapshot *row);
