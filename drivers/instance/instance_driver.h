@@ -70,8 +70,12 @@ struct instance_spec {
 };
 
 enum instance_exit {
-	INSTANCE_EXIT_STOPPED,  /* Halted from inside, or stopped by us, or killed. */
-	INSTANCE_EXIT_REBOOTED, /* Rebooted from inside: it is running again already. */
+	INSTANCE_EXIT_STOPPED, /* Halted from inside, or stopped by us, or killed. */
+	/*
+	 * Rebooted from inside: it is running again already, with the config that it was started
+	 * with; limits that were changed since are kept.
+	 */
+	INSTANCE_EXIT_REBOOTED,
 };
 
 /*

@@ -376,6 +376,8 @@ static void shutting_down_and_rebooting(void **state)
 	fixture_init(&f, id, false);
 	OK(t.driver->start(t.engine, &f.spec, NULL, &err));
 	assert_true(t.driver->start(t.engine, &f.spec, NULL, &failure) < 0);
+	smap_set(&f.config, "limits.processes", "77");
+	OK(t.driver->update_limits(t.engine, &f.spec, &err));
 	pid_t before = t.driver->pid(t.engine, id);
 	run_as(&f, 0, "reboot -f", NULL);
 	WAIT_UNTIL(t.reboots > reboots);
@@ -383,6 +385,11 @@ static void shutting_down_and_rebooting(void **state)
 	assert_int_equal(t.driver->status(t.engine, id), INSTANCE_RUNNING);
 	expect(&f, "echo again", "again\n");
 	assert_int_equal(t.stops, stops);
+	char text[64] = "";
+	for (int64_t deadline = date_deadline(5000);
+	     !str_equals(text, "77") && date_left(deadline) > 0;)
+		read_cgroup("pids", id, "pids.max", text, sizeof(text));
+	assert_string_equal(text, "77");
 
 	OK(t.driver->shutdown(t.engine, id, 20, NULL, &err));
 	assert_int_equal(t.driver->status(t.engine, id), INSTANCE_STOPPED);
@@ -831,6 +838,18 @@ static void monitors_are_small(void **state)
 		scoped_free char *id = xasprintf("small%zu", i);
 		fixture_init(&f[i], id, false);
 		OK(t.driver->start(t.engine, &f[i].spec, NULL, &err));
+	}
+	const char *ids[N];
+	struct instance_state states[N];
+	for (size_t i = 0; i < N; i++)
+		ids[i] = f[i].spec.id;
+	int64_t before = date_monotonic_ns();
+	OK(t.driver->states(t.engine, ids, N, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, states,
+	                    &err));
+	printf("%.2f ms per state\n", (double)(date_monotonic_ns() - before) / N / 1e6);
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(states[i].status, INSTANCE_RUNNING);
+		instance_state_done(&states[i]);
 	}
 	for (size_t i = 0; i < N; i++) {
 		pid_t monitor;

@@ -25,6 +25,7 @@
 #include "lib/linux/procfs.h"
 
 #define REBOOT_POLL_MS 5
+#define LIMITS_DELAY_MS 250
 #define FIND_TIMEOUT_MS 10000
 #define WAIT_SLICE_MS 200
 
@@ -39,11 +40,12 @@ struct ct_container {
 	int console_fd; /* Of who is on the console, or -1. */
 	bool is_frozen;
 	struct ct_cpu_wish cpu;
-	struct ct_cpu_set cpus; /* What its group has; all zero: not written yet. */
+	struct ct_cpu_set cpus;   /* What its group has; all zero: not written yet. */
+	struct ct_limits *limits; /* Changed since the start; NULL: none were. */
 
 	/* For the loop thread only. */
 	struct loop_watch *init_watch, *monitor_watch;
-	struct loop_timer *reboot_timer;
+	struct loop_timer *reboot_timer, *limits_timer;
 };
 
 /* What a container of LXD finds below /proc and /sys, if the host has it. */
@@ -63,6 +65,9 @@ static void free_container(void *arg)
 		loop_watch_free(c->monitor_watch);
 	if (c->reboot_timer)
 		loop_timer_free(c->reboot_timer);
+	if (c->limits_timer)
+		loop_timer_free(c->limits_timer);
+	free(c->limits);
 	if (c->init_fd >= 0)
 		close(c->init_fd);
 	if (c->monitor_fd >= 0)
@@ -237,6 +242,27 @@ static int find_init(pid_t monitor, pid_t *ret_init)
 	return TAKE_FD(fd);
 }
 
+static void apply_limits_again(void *arg)
+{
+	struct ct_container *c = arg;
+	struct instance_engine *engine = c->engine;
+	scoped(error_freep) struct error *err = NULL;
+	scoped_free char *group = ct_engine_group(engine, c->id);
+	scoped_free struct ct_limits *limits = NULL;
+
+	loop_timer_free(c->limits_timer);
+	c->limits_timer = NULL;
+	mutex_lock(&engine->lock);
+	if (c->limits) {
+		limits = xmalloc(sizeof(*limits));
+		*limits = *c->limits;
+	}
+	mutex_unlock(&engine->lock);
+	if (limits && ct_limits_apply(engine->cg, group, limits, &err) < 0)
+		log_warn("Failed applying limits of \"%s\" after it rebooted: %s", c->id, err->msg);
+	ct_engine_balance(engine, NULL, NULL);
+}
+
 static void look_for_new_init(void *arg)
 {
 	struct ct_container *c = arg;
@@ -256,6 +282,10 @@ static void look_for_new_init(void *arg)
 	c->cpus = (struct ct_cpu_set){ { 0 } };
 	mutex_unlock(&c->engine->lock);
 	watch_init(c);
+	/* About now liblxc sets those of the config; ours have to come after them. */
+	if (!c->limits_timer)
+		c->limits_timer = loop_timer_new(c->engine->setup.loop, LIMITS_DELAY_MS, 0,
+		                                 apply_limits_again, c);
 	report(c->engine, c->id, INSTANCE_EXIT_REBOOTED);
 }
 
@@ -433,6 +463,19 @@ void ct_engine_set_frozen(struct instance_engine *engine, const char *id, bool i
 	struct ct_container *c = map_get(engine->containers, id);
 	if (c)
 		c->is_frozen = is_frozen;
+	mutex_unlock(&engine->lock);
+}
+
+void ct_engine_keep_limits(struct instance_engine *engine, const char *id,
+                           const struct ct_limits *limits)
+{
+	mutex_lock(&engine->lock);
+	struct ct_container *c = map_get(engine->containers, id);
+	if (c) {
+		if (!c->limits)
+			c->limits = xmalloc(sizeof(*c->limits));
+		*c->limits = *limits;
+	}
 	mutex_unlock(&engine->lock);
 }
 

@@ -88,6 +88,10 @@ int ct_engine_wait_stopped(struct instance_engine *engine, const char *id, int64
 
 void ct_engine_set_frozen(struct instance_engine *engine, const char *id, bool is_frozen);
 
+/* Remembers limits that were changed since the start: a reboot from inside would undo them. */
+void ct_engine_keep_limits(struct instance_engine *engine, const char *id,
+                           const struct ct_limits *limits);
+
 /* Keeps a duplicate of the connection that holds the console, so that it can be ended. */
 void ct_engine_set_console(struct instance_engine *engine, const char *id, int connection);
 void ct_engine_end_console(struct instance_engine *engine, const char *id);

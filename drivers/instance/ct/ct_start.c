@@ -247,6 +247,7 @@ int ct_start_update_limits(struct instance_engine *engine, const struct instance
 	if (r < 0)
 		return r;
 
+	ct_engine_keep_limits(engine, spec->id, &limits);
 	ct_engine_balance(engine, spec->id, &wish);
 	return 0;
 }
