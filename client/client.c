@@ -160,9 +160,11 @@ static int open_remote(struct client *client, const char *name, struct server **
 	return r;
 }
 
-int client_remote(struct client *client, const char *name, struct server **ret_server,
+int client_remote(struct client *client, const char *remote, struct server **ret_server,
                   struct error **err)
 {
+	const char *name = remote;
+
 	if (!name)
 		name = client->force_local ? REMOTES_LOCAL : remotes_default(client->remotes);
 	for (const struct client_remote *r = client->first; r; r = r->next) {

@@ -66,7 +66,7 @@ static int make_backup(struct client *client, const struct cli *cli, struct serv
 	scoped(jv_unrefp) struct json_object *body = jv_object(), *op = NULL, *done = NULL;
 
 	jv_set_string(body, "name", "");
-	jv_set_date(body, "expires_at", date_now() + 24 * 3600 * DATE_SECOND);
+	jv_set_date(body, "expires_at", date_now() + DATE_SECOND * 24 * 3600);
 	jv_set_bool(body, "instance_only", cli_flag(cli, "instance-only"));
 	jv_set_bool(body, "container_only", cli_flag(cli, "instance-only"));
 	jv_set_bool(body, "optimized_storage", cli_flag(cli, "optimized-storage"));

@@ -129,7 +129,7 @@ static char *addresses_text(struct json_object *o, const char *family)
 	}
 	strv_sort(found);
 	/* The greatest first, as lxc has it. */
-	for (size_t i = 0, n = strv_len(found); i < n / 2; i++) {
+	for (size_t i = 0, n = strv_len(found); found && i < n / 2; i++) {
 		char *other = found[i];
 
 		found[i] = found[n - 1 - i];

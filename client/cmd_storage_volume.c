@@ -384,19 +384,33 @@ static int split_pool(const char *word, char **ret_pool, const char **ret_volume
 	return 0;
 }
 
-static int parse_ends(struct client *client, const struct cli *cli, char **pools,
-                      struct volume *from, struct volume *to, struct error **err)
+/* Source and destination, with the words that their pools borrow from. */
+struct ends {
+	struct volume from, to;
+	char *from_pool, *to_pool;
+};
+
+static void ends_done(struct ends *ends)
 {
-	const char *volume;
-	int r = split_pool(cli_word(cli, 0), &pools[0], &volume, err);
+	volume_done(&ends->from);
+	volume_done(&ends->to);
+	free(ends->from_pool);
+	free(ends->to_pool);
+}
+
+static int parse_ends(struct client *client, const struct cli *cli, struct ends *ends,
+                      struct error **err)
+{
+	const char *volume = NULL;
+	int r = split_pool(cli_word(cli, 0), &ends->from_pool, &volume, err);
 
 	if (r == 0)
-		r = volume_parse(client, pools[0], volume, from, err);
+		r = volume_parse(client, ends->from_pool, volume, &ends->from, err);
 	if (r == 0)
-		r = split_pool(cli_word(cli, 1), &pools[1], &volume, err);
+		r = split_pool(cli_word(cli, 1), &ends->to_pool, &volume, err);
 	if (r == 0)
-		r = volume_parse(client, pools[1], volume, to, err);
-	if (r == 0 && from->server != to->server)
+		r = volume_parse(client, ends->to_pool, volume, &ends->to, err);
+	if (r == 0 && ends->from.server != ends->to.server)
 		r = error_set(err, 400, "Volumes cannot be transferred between servers");
 	return r;
 }
@@ -441,15 +455,11 @@ static int copy_volume(struct client *client, const struct cli *cli, const struc
 
 static int copy_run(struct client *client, const struct cli *cli, struct error **err)
 {
-	scoped(volume_done) struct volume from = { 0 }, to = { 0 };
-	scoped_free char *pool = NULL, *to_pool = NULL;
-	char *pools[2] = { NULL, NULL };
-	int r = parse_ends(client, cli, pools, &from, &to, err);
+	scoped(ends_done) struct ends ends = { 0 };
+	int r = parse_ends(client, cli, &ends, err);
 
-	pool = pools[0];
-	to_pool = pools[1];
 	if (r == 0)
-		r = copy_volume(client, cli, &from, &to, err);
+		r = copy_volume(client, cli, &ends.from, &ends.to, err);
 	if (r == 0)
 		client_say(client, "Storage volume copied successfully!");
 	return r;
@@ -458,113 +468,137 @@ static int copy_run(struct client *client, const struct cli *cli, struct error *
 static int move_run(struct client *client, const struct cli *cli, struct error **err)
 {
 	scoped(jv_unrefp) struct json_object *body = jv_object();
-	scoped(volume_done) struct volume from = { 0 }, to = { 0 };
-	scoped_free char *pool = NULL, *to_pool = NULL;
-	const char *target = cli_option(cli, "destination-target");
-	char *pools[2] = { NULL, NULL };
-	int r = parse_ends(client, cli, pools, &from, &to, err);
+	scoped(ends_done) struct ends ends = { 0 };
+	const struct volume *from = &ends.from, *to = &ends.to;
+	int r = parse_ends(client, cli, &ends, err);
 
-	pool = pools[0];
-	to_pool = pools[1];
 	if (r < 0)
 		return r;
-	if (target) { /* To another member: a copy, then the source goes. */
-		r = copy_volume(client, cli, &from, &to, err);
-		server_set_target(from.server, cli_option(cli, "target"));
+	if (cli_option(cli, "destination-target")) { /* A copy, then the source goes. */
+		r = copy_volume(client, cli, from, to, err);
+		server_set_target(from->server, cli_option(cli, "target"));
 		if (r == 0)
-			r = server_send(from.server, "DELETE", NULL, err,
-			                "/1.0/storage-pools/%s/volumes/%s/%s", from.pool, from.type,
-			                from.name);
+			r = server_send(from->server, "DELETE", NULL, err,
+			                "/1.0/storage-pools/%s/volumes/%s/%s", from->pool,
+			                from->type, from->name);
 	} else {
-		server_set_target(from.server, cli_option(cli, "target"));
-		jv_set_string(body, "name", to.name);
-		jv_set_string(body, "pool", to.pool);
+		server_set_target(from->server, cli_option(cli, "target"));
+		jv_set_string(body, "name", to->name);
+		jv_set_string(body, "pool", to->pool);
 		if (cli_option(cli, "target-project"))
 			jv_set_string(body, "project", cli_option(cli, "target-project"));
-		r = follow_change(client, from.server, "POST", body,
+		r = follow_change(client, from->server, "POST", body,
 		                  &(struct follow){ .label = "Moving the storage volume" }, err,
-		                  "/1.0/storage-pools/%s/volumes/%s/%s", from.pool, from.type,
-		                  from.name);
+		                  "/1.0/storage-pools/%s/volumes/%s/%s", from->pool, from->type,
+		                  from->name);
 	}
 	if (r == 0)
 		client_say(client, "Storage volume moved successfully!");
 	return r;
 }
 
-/* An instance or a profile to or from which a volume is attached. */
-static int change_devices(struct client *client, const struct cli *cli, struct volume *v,
-                          bool attach, struct error **err)
+/* Where a volume is attached: an instance or a profile with its document. */
+struct holder {
+	struct resource res;
+	struct json_object *document;
+	char *etag;
+};
+
+static void holder_done(struct holder *holder)
+{
+	resource_done(&holder->res);
+	jv_unref(holder->document);
+	free(holder->etag);
+}
+
+static int holder_open(struct client *client, const struct cli *cli, const struct volume *v,
+                       struct holder *ret_holder, struct error **err)
 {
 	static const char *const instance_fields[] = { "architecture", "config",   "devices",
 		                                       "ephemeral",    "profiles", "stateful",
 		                                       "description",  NULL };
 	static const char *const profile_fields[] = { "config", "description", "devices", NULL };
 	bool profile = str_ends(cli->command->path, "-profile");
-	scoped(jv_unrefp) struct json_object *o = NULL;
-	scoped_free char *etag = NULL;
-	struct resource res = { .client = client,
-		                .server = v->server,
-		                .writable = profile ? profile_fields : instance_fields };
-	const char *device = cli_word(cli, 3), *path = cli_word(cli, 4);
 
-	res.path = server_path(v->server, profile ? "/1.0/profiles/%s" : "/1.0/instances/%s",
-	                       cli_word(cli, 2));
-	if (device && *device == '/') { /* A single word that is a path names the device itself. */
-		path = device;
-		device = NULL;
-	}
-	int r = resource_get(&res, &o, &etag, err);
-	if (r == 0 && attach) {
-		struct json_object *disk = jv_object();
-
-		jv_set_string(disk, "type", "disk");
-		jv_set_string(disk, "pool", v->pool);
-		jv_set_string(disk, "source", v->name);
-		if (path)
-			jv_set_string(disk, "path", path);
-		if (jv_member(jv_member(o, "devices"), device ? device : v->name))
-			r = error_set(err, 409, "The device already exists");
-		jv_set_take(instance_wish_map(o, "devices"), device ? device : v->name, disk);
-	} else if (r == 0) {
-		const char *found = device;
-
-		JV_FOREACH (jv_member(o, "devices"), name, disk) {
-			if (!device && str_equals(jv_text(disk, "pool"), v->pool) &&
-			    str_equals(jv_text(disk, "source"), v->name)) {
-				if (found)
-					r = error_set(
-						err, 400,
-						"The volume is attached more than once; name the device");
-				found = name;
-			}
-			if (r < 0)
-				break;
-		}
-		if (r == 0 && (!found || !jv_member(jv_member(o, "devices"), found)))
-			r = error_set(err, 404, "No device found for this storage volume");
-		if (r == 0)
-			jv_unset(jv_member(o, "devices"), found);
-	}
-	if (r == 0)
-		r = resource_put(&res, o, etag, err);
-	resource_done(&res);
-	return r;
+	ret_holder->res =
+		(struct resource){ .client = client,
+		                   .server = v->server,
+		                   .writable = profile ? profile_fields : instance_fields };
+	ret_holder->res.path = server_path(
+		v->server, profile ? "/1.0/profiles/%s" : "/1.0/instances/%s", cli_word(cli, 2));
+	return resource_get(&ret_holder->res, &ret_holder->document, &ret_holder->etag, err);
 }
 
 static int attach_run(struct client *client, const struct cli *cli, struct error **err)
 {
 	scoped(volume_done) struct volume v = { 0 };
+	scoped(holder_done) struct holder holder = { 0 };
+	const char *device = cli_word(cli, 3), *path = cli_word(cli, 4);
 	int r = volume_parse(client, cli_word(cli, 0), cli_word(cli, 1), &v, err);
 
-	return r < 0 ? r : change_devices(client, cli, &v, true, err);
+	if (r == 0)
+		r = holder_open(client, cli, &v, &holder, err);
+	if (r < 0)
+		return r;
+	if (device && *device == '/') { /* A single word that is a path names the device itself. */
+		path = device;
+		device = NULL;
+	}
+	if (!device)
+		device = v.name;
+	struct json_object *devices = instance_wish_map(holder.document, "devices");
+	if (jv_member(devices, device))
+		return error_set(err, 409, "The device already exists");
+	struct json_object *disk = jv_object();
+	jv_set_take(devices, device, disk);
+	jv_set_string(disk, "type", "disk");
+	jv_set_string(disk, "pool", v.pool);
+	jv_set_string(disk, "source", v.name);
+	if (path)
+		jv_set_string(disk, "path", path);
+	return resource_put(&holder.res, holder.document, holder.etag, err);
+}
+
+/* The device through which the volume is attached: the named one, or the only one. */
+static int find_device(struct json_object *devices, const struct volume *v, const char *device,
+                       const char **ret_device, struct error **err)
+{
+	const char *found = NULL;
+
+	JV_FOREACH (devices, name, disk) {
+		bool is_it = device ? strcmp(name, device) == 0
+		                    : str_equals(jv_text(disk, "pool"), v->pool) &&
+		                              str_equals(jv_text(disk, "source"), v->name);
+
+		if (is_it && found)
+			return error_set(err, 400,
+			                 "The volume is attached more than once; name the device");
+		if (is_it)
+			found = name;
+	}
+	if (!found)
+		return error_set(err, 404, "No device found for this storage volume");
+	*ret_device = found;
+	return 0;
 }
 
 static int detach_run(struct client *client, const struct cli *cli, struct error **err)
 {
 	scoped(volume_done) struct volume v = { 0 };
+	scoped(holder_done) struct holder holder = { 0 };
+	const char *device = NULL;
 	int r = volume_parse(client, cli_word(cli, 0), cli_word(cli, 1), &v, err);
 
-	return r < 0 ? r : change_devices(client, cli, &v, false, err);
+	if (r == 0)
+		r = holder_open(client, cli, &v, &holder, err);
+	if (r < 0)
+		return r;
+	struct json_object *devices = jv_member(holder.document, "devices");
+	r = find_device(devices, &v, cli_word(cli, 3), &device, err);
+	if (r < 0)
+		return r;
+	jv_unset(devices, device);
+	return resource_put(&holder.res, holder.document, holder.etag, err);
 }
 
 /* clang-format off */

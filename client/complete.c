@@ -67,7 +67,6 @@ static void print_urls(struct json_object *list, const char *remote, const char 
 
 static void print_names(struct client *client, const char *path, const char *word, FILE *out)
 {
-	scoped(jv_unrefp) struct json_object *list = NULL;
 	scoped(error_freep) struct error *err = NULL;
 	struct server *server;
 	const char *name;

@@ -143,7 +143,7 @@ int instance_file_make_parents(const struct instance_path *at, const struct inst
 			*err = TAKE_PTR(missing);
 			return r;
 		}
-		if (r < 0 && (r = instance_file_make(&parent, &dir, NULL, err)) < 0)
+		if (r < 0 && instance_file_make(&parent, &dir, NULL, err) < 0)
 			return error_wrap(err, "Failed making the directory \"%s\"", path);
 		*slash = '/';
 	}

@@ -125,8 +125,10 @@ int output_list(const struct cli *cli, const struct table *table, struct json_ob
 
 	if (r < 0)
 		return r;
-	if (!raw)
-		raw = empty = jv_array();
+	if (!raw) {
+		empty = jv_array();
+		raw = empty;
+	}
 	if (str_equals(format, "json"))
 		output_json(raw, stdout);
 	else if (str_equals(format, "yaml"))
@@ -206,9 +208,9 @@ static char *format_size(int64_t bytes, double unit, const char *const *names, s
 
 	if (bytes < (int64_t)unit)
 		return xasprintf("%lldB", (long long)bytes);
-	for (; value >= unit && i < n_names; i++)
+	for (value /= unit; value >= unit && i + 1 < n_names; i++)
 		value /= unit;
-	return xasprintf("%.2f%s", value, names[i - 1]);
+	return xasprintf("%.2f%s", value, names[i]);
 }
 
 char *output_size_iec(int64_t bytes)

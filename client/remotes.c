@@ -67,7 +67,7 @@ int remotes_load(const char *dir, struct remotes **ret_remotes, struct error **e
 
 	if (r < 0 && r != -ENOENT)
 		return error_set_errno(err, r, "Failed reading \"%s\"", path);
-	if (r == 0 && (r = yaml_decode(text, size, &doc, err)) < 0)
+	if (r == 0 && yaml_decode(text, size, &doc, err) < 0)
 		return error_wrap(err, "Failed reading \"%s\"", path);
 	if (!doc)
 		doc = jv_object();

@@ -50,30 +50,35 @@ static void paths_are_unique_and_have_a_group(void **state)
 	}
 }
 
+static bool collide(const struct cli_option *a, const struct cli_option *b)
+{
+	return strcmp(a->name, b->name) == 0 || (a->letter && a->letter == b->letter);
+}
+
+static void check_option(const struct cli_command *c, const struct cli_option *o)
+{
+	if (str_is_empty(o->doc))
+		fail_msg("--%s of %s is not documented", o->name, c->path);
+	if (o->type == OPTION_OPTIONAL && !o->fallback)
+		fail_msg("--%s of %s needs a fallback", o->name, c->path);
+	for (const struct cli_option *p = c->options; p < o; p++) {
+		if (collide(p, o))
+			fail_msg("--%s and --%s of %s collide", p->name, o->name, c->path);
+	}
+	for (const struct cli_option *g = cli_global_options; g->name; g++) {
+		if (collide(g, o))
+			fail_msg("--%s of %s hides --%s", o->name, c->path, g->name);
+	}
+}
+
 /* The same name or letter twice would make one of them unreachable. */
 static void options_do_not_hide_each_other(void **state)
 {
 	(void)state;
 	FOR_EACH(c)
 	{
-		for (const struct cli_option *o = c->options; o && o->name; o++) {
-			if (str_is_empty(o->doc))
-				fail_msg("--%s of %s is not documented", o->name, c->path);
-			if (o->type == OPTION_OPTIONAL && !o->fallback)
-				fail_msg("--%s of %s needs a fallback", o->name, c->path);
-			for (const struct cli_option *p = c->options; p < o; p++) {
-				if (strcmp(p->name, o->name) == 0 ||
-				    (p->letter && p->letter == o->letter))
-					fail_msg("--%s and --%s of %s collide", p->name, o->name,
-					         c->path);
-			}
-			for (const struct cli_option *g = cli_global_options; g->name; g++) {
-				if (strcmp(g->name, o->name) == 0 ||
-				    (g->letter && g->letter == o->letter))
-					fail_msg("--%s of %s hides --%s", o->name, c->path,
-					         g->name);
-			}
-		}
+		for (const struct cli_option *o = c->options; o && o->name; o++)
+			check_option(c, o);
 	}
 }
 
