@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "lib/base/alloc.h"
+#include "lib/base/scoped.h"
+#include "lib/base/str.h"
+
 /* Walks pattern and path together; '*ret_rank' grows with each literal part, the first ones most.
  */
 static bool match(const char *pattern, const char *path, unsigned int *ret_rank)
@@ -41,7 +45,22 @@ static bool method_matches(const struct route *route, const char *method)
 	return strcmp(route->method, method) == 0;
 }
 
-const struct route *route_find(const char *method, const char *path, bool *ret_has_path)
+/* The API's first names of the collection, each for one type. */
+static const char *const old_names[] = { "/1.0/containers", "/1.0/virtual-machines" };
+
+static char *new_name(const char *path)
+{
+	for (size_t i = 0; i < COUNT_OF(old_names); i++) {
+		const char *rest = str_after(path, old_names[i]);
+
+		if (rest && (*rest == '\0' || *rest == '/'))
+			return xasprintf("/1.0/instances%s", rest);
+	}
+
+	return NULL;
+}
+
+static const struct route *find(const char *method, const char *path, bool *ret_has_path)
 {
 	const struct route *best = NULL;
 	const struct route *get = NULL;
@@ -80,4 +99,11 @@ const struct route *route_find(const char *method, const char *path, bool *ret_h
 	}
 
 	return best ? best : get;
+}
+
+const struct route *route_find(const char *method, const char *path, bool *ret_has_path)
+{
+	scoped_free char *renamed = new_name(path);
+
+	return find(method, renamed ? renamed : path, ret_has_path);
 }

@@ -80,6 +80,7 @@ bool route_matches(const char *pattern, const char *path);
 
 /*
  * The route for a method and path. NULL when there is none; then '*ret_has_path' tells whether
- * another method would have one: 501 rather than 404, as LXD answers.
+ * another method would have one: 501 rather than 404, as LXD answers. /1.0/containers and
+ * /1.0/virtual-machines are /1.0/instances; request_query() then has their "instance-type".
  */
 const struct route *route_find(const char *method, const char *path, bool *ret_has_path);

@@ -205,9 +205,23 @@ const char *request_param(const struct request *req, const char *name)
 	abort();
 }
 
+/* What the old names of the collection of instances say by themselves. */
+static const char *type_of_path(const char *path)
+{
+	if (str_starts(path, "/1.0/containers"))
+		return "container";
+
+	return str_starts(path, "/1.0/virtual-machines") ? "virtual-machine" : NULL;
+}
+
 const char *request_query(const struct request *req, const char *key)
 {
-	return http_exchange_query_value(req->exchange, key);
+	const char *value = http_exchange_query_value(req->exchange, key);
+
+	if (!value && str_equals(key, "instance-type"))
+		value = type_of_path(http_exchange_path(req->exchange));
+
+	return value;
 }
 
 int request_query_bool(const struct request *req, const char *key, bool *ret_value,

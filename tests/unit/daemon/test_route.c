@@ -73,6 +73,10 @@ static void a_path_without_the_method_is_known(void **state)
 	assert_true(has_path);
 	assert_null(route_find("GET", "/1.0/nothing", &has_path));
 	assert_false(has_path);
+	assert_non_null(route_find("GET", "/1.0/containers", &has_path));
+	assert_ptr_equal(route_find("GET", "/1.0/virtual-machines/v1", &has_path),
+	                 route_find("GET", "/1.0/instances/v1", &has_path));
+	assert_null(route_find("GET", "/1.0/containersx", &has_path));
 	assert_ptr_equal(route_find("HEAD", "/1.0", &has_path),
 	                 route_find("GET", "/1.0", &has_path));
 }
