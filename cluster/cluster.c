@@ -298,6 +298,9 @@ int cluster_members_refresh(struct cluster *cluster, struct error **err)
 		(void)cluster_update_members(cluster, merge_rows, &fresh);
 
 		scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
+		const struct member *own = member_list_by_id(list, cluster_member_id(cluster));
+		if (fresh.is_enabled && own)
+			cluster_set_name(cluster, own->name);
 		if (fresh.is_enabled)
 			cluster_store_nodes(cluster, list);
 		heartbeat_forget_list(cluster);
@@ -490,6 +493,10 @@ static void leader_changed(void *arg, const char *address, bool is_self)
 		log_info("The cluster is led by \"%s\"%s", address, is_self ? ", this member" : "");
 	else
 		log_info("Nobody leads the cluster");
+	/* A database that is being made is nobody's business yet. */
+	if (atomic_load(&cluster->is_unsettled))
+		return;
+
 	bool was_self = atomic_exchange(&cluster->is_leading, is_self);
 	if (cluster_is_enabled(cluster))
 		(void)cluster_update_members(cluster, mark_leader, (char *)address);
@@ -497,6 +504,20 @@ static void leader_changed(void *arg, const char *address, bool is_self)
 		heartbeat_leader_begin(cluster);
 	if (is_self != was_self)
 		HOOK(cluster, leader_changed, is_self);
+}
+
+void cluster_unsettle(struct cluster *cluster)
+{
+	leader_changed(cluster, "", false);
+	atomic_store(&cluster->is_unsettled, true);
+}
+
+void cluster_settle(struct cluster *cluster)
+{
+	scoped_free char *leader = gateway_leader(cluster->gateway);
+
+	atomic_store(&cluster->is_unsettled, false);
+	leader_changed(cluster, leader, gateway_is_leader(cluster->gateway));
 }
 
 /* --- Life --- */
@@ -697,11 +718,6 @@ int cluster_start(struct cluster *cluster, int timeout_ms, struct error **err)
 	r = cluster_members_refresh(cluster, err);
 	if (r < 0)
 		return r;
-
-	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
-	const struct member *own = member_list_by_id(list, cluster_member_id(cluster));
-	if (own && cluster_is_enabled(cluster))
-		cluster_set_name(cluster, own->name);
 
 	if (!atomic_exchange(&cluster->is_started, true))
 		start_background(cluster);

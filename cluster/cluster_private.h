@@ -36,8 +36,10 @@ struct cluster {
 	struct task *beat GUARDED;  /* Heartbeats and their time-outs; NULL unless it runs. */
 	struct task *roles GUARDED; /* Roles, on demand; the same. */
 	atomic_bool is_started;
+	atomic_bool is_leaving; /* It is about to shut down: what it leads is left alone. */
 	atomic_bool is_stopping;
-	atomic_bool is_leading; /* As the hooks know it. */
+	atomic_bool is_leading;   /* As the hooks know it. */
+	atomic_bool is_unsettled; /* The database is being replaced: leadership means nothing. */
 
 	/*
 	 * Serialises what changes the membership (join, leave, rename, roles) on the leader, for as
@@ -99,6 +101,10 @@ void cluster_list_nodes(struct cluster *cluster);
 
 /* Keeps the members of 'list' as raft_nodes, here and in the local database, if they changed. */
 void cluster_store_nodes(struct cluster *cluster, const struct member_list *list);
+
+/* While the database is replaced by another one, the hooks hear of no leader. */
+void cluster_unsettle(struct cluster *cluster);
+void cluster_settle(struct cluster *cluster);
 
 /* Publishes a lifecycle event about a member: "cluster-member-added" of "m1". */
 void cluster_lifecycle(struct cluster *cluster, const char *action, const char *member_name);

@@ -222,7 +222,8 @@ int connect_call_member(struct cluster *cluster, const char *member_name,
 int connect_call_leader(struct cluster *cluster, const struct connect_call *call,
                         struct json_object **ret_metadata, struct error **err)
 {
-	int64_t deadline = date_deadline(LEADER_TRIES_MS);
+	int64_t deadline =
+		date_deadline(call->leader_wait_ms ? call->leader_wait_ms : LEADER_TRIES_MS);
 
 	for (;;) {
 		scoped(error_freep) struct error *failure = NULL;

@@ -38,6 +38,7 @@ struct connect_call {
 	 * own error, or success with the operation as metadata.
 	 */
 	bool is_waited;
+	unsigned leader_wait_ms; /* How long connect_call_leader() looks for one; 0 means 5 s. */
 };
 
 /* The address of a member: 404 if there is none of that name, 503 if it is offline; owned. */

@@ -21,6 +21,7 @@
 #define LEADERSHIP_TIMEOUT_MS 5000
 #define REACH_TIMEOUT_MS 1000
 #define CALL_TIMEOUT_MS 10000
+#define LEADER_WAIT_MS 1500 /* When all shut down there is none any more. */
 
 /* Whether the node of a member answers just now: it may be shutting down too. */
 static bool is_reachable(struct cluster *cluster, uint64_t id)
@@ -124,7 +125,8 @@ static int give_role(struct cluster *cluster, const char *address, struct error 
 	const struct connect_call call = { .method = "POST",
 		                           .path = "/internal/cluster/handover",
 		                           .body = body,
-		                           .timeout_ms = CALL_TIMEOUT_MS };
+		                           .timeout_ms = CALL_TIMEOUT_MS,
+		                           .leader_wait_ms = LEADER_WAIT_MS };
 
 	return connect_call_leader(cluster, &call, NULL, err);
 }
@@ -137,6 +139,7 @@ void handover_run(struct cluster *cluster)
 	if (!cluster_is_enabled(cluster) || list->n_members < 2)
 		return;
 
+	atomic_store(&cluster->is_leaving, true);
 	/* Twice, since another one that shuts down may give leadership to this one meanwhile. */
 	for (int i = 0; i < 2; i++) {
 		scoped(error_freep) struct error *err = NULL;

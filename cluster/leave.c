@@ -184,6 +184,7 @@ int leave_local_reset(struct cluster *cluster, struct error **err)
 		return error_set(err, 400, "This server is not clustered");
 
 	log_warn("This member was removed from its cluster: starting anew as a standalone server");
+	cluster_unsettle(cluster);
 	db_pause(cluster->db, DRAIN_MS);
 	/* First of all, so that the fresh node is not taken for the cluster's. */
 	cluster_set_identity_take(cluster, 1, "none", "", NULL);
@@ -195,13 +196,12 @@ int leave_local_reset(struct cluster *cluster, struct error **err)
 	trust_clear(cluster);
 	db_forget_leader(cluster->db);
 	db_resume(cluster->db);
-	if (r < 0)
-		return r;
-
-	r = db_schema_ensure(cluster->db, err);
+	if (r >= 0)
+		r = db_schema_ensure(cluster->db, err);
 	if (r >= 0)
 		r = cluster_members_refresh(cluster, err);
 	HOOK(cluster, database_replaced);
+	cluster_settle(cluster);
 
 	return r;
 }

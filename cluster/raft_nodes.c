@@ -11,7 +11,8 @@
 #include "lib/base/thread.h"
 
 #define READ_TIMEOUT_MS 5000
-#define CHANGE_TIMEOUT_MS 60000 /* The engine gives up on a catch-up round after 50 s. */
+#define CHANGE_TIMEOUT_MS 5000
+#define VOTER_TIMEOUT_MS 20000 /* A new voter has to catch up with the log first. */
 #define TRANSFER_TIMEOUT_MS 1500
 #define PAUSE_MS 50
 
@@ -107,6 +108,7 @@ struct wish {
 	uint64_t id;
 	const char *address;
 	enum role role;
+	unsigned timeout_ms; /* 0: CHANGE_TIMEOUT_MS. */
 	bool (*is_met)(const struct wish *wish, const struct raft_node *node);
 	int (*ask)(const struct wish *wish, struct db_conn *conn, int64_t deadline,
 	           struct error **err);
@@ -136,7 +138,7 @@ static void pause_ms(int64_t ms)
 
 static int make_true(struct gateway *gateway, const struct wish *wish, struct error **err)
 {
-	int64_t deadline = date_deadline(CHANGE_TIMEOUT_MS);
+	int64_t deadline = date_deadline(wish->timeout_ms ? wish->timeout_ms : CHANGE_TIMEOUT_MS);
 
 	for (;;) {
 		scoped(db_conn_freep) struct db_conn *conn = NULL;
@@ -196,7 +198,11 @@ static int ask_assign(const struct wish *wish, struct db_conn *conn, int64_t dea
 
 int raft_nodes_assign(struct gateway *gateway, uint64_t id, enum role role, struct error **err)
 {
-	const struct wish wish = { .id = id, .role = role, .is_met = has_role, .ask = ask_assign };
+	const struct wish wish = { .id = id,
+		                   .role = role,
+		                   .timeout_ms = role == ROLE_VOTER ? VOTER_TIMEOUT_MS : 0,
+		                   .is_met = has_role,
+		                   .ask = ask_assign };
 
 	return make_true(gateway, &wish, err);
 }

@@ -190,7 +190,7 @@ static int run_changes(struct cluster *cluster, size_t *ret_n_changes, struct er
 	const struct roles_targets targets = rebalance_targets(cluster);
 	uint64_t unreachable = 0; /* One that was online by the last round and is not. */
 
-	for (size_t n = 0; n < CHANGES_MAX; n++) {
+	for (size_t n = 0; n < CHANGES_MAX && !atomic_load(&cluster->is_leaving); n++) {
 		scoped_free struct roles_member *members = NULL;
 		scoped(error_freep) struct error *failure = NULL;
 		struct roles_change change;
@@ -274,10 +274,11 @@ int rebalance_leader_receive(struct cluster *cluster, struct json_object *reques
 	}
 
 	int r = rebalance_leader_run(cluster, err);
-	/* What the caller has changed is told to all in any case. */
-	heartbeat_request(cluster);
+	if (r < 0)
+		return r;
 
-	return r;
+	/* What the caller has changed is known to all when it goes on. */
+	return heartbeat_leader_round(cluster, err);
 }
 
 static void ask_leader(struct cluster *cluster)

@@ -20,7 +20,7 @@
 #include "lib/base/macro.h"
 
 static const char *const names[] = {
-	[ROLE_VOTER] = "database",
+	[ROLE_VOTER] = "database-voter",
 	[ROLE_STANDBY] = "database-standby",
 	[ROLE_SPARE] = "",
 };

@@ -19,8 +19,7 @@ enum role {
 	ROLE_COUNT,
 };
 
-/* "database", "database-standby" and "" as GET /1.0/cluster/members calls them beside the leader.
- */
+/* "database-voter", "database-standby" and "": the API's names of all but the leader's. */
 const char *roles_name(enum role role);
 
 struct roles_member {

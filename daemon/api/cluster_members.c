@@ -74,7 +74,7 @@ static char **roles_of(const struct db_member *row, const struct member *live, c
 
 	if (live && str_equals(live->address, leader))
 		strv_add(&roles, "database-leader");
-	if (live && *roles_name(live->role))
+	else if (live && *roles_name(live->role))
 		strv_add(&roles, roles_name(live->role));
 	strv_add_all(&roles, row->roles);
 	return roles;
