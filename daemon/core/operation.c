@@ -319,13 +319,13 @@ static struct json_object *to_json(const struct operation *op, bool with_secrets
 
 struct json_object *operation_json(const struct operation *op, bool with_secrets)
 {
-	struct mutex *lock = (struct mutex *)&op->lock;
+	struct operation *self = (struct operation *)op;
 
-	mutex_lock(lock);
+	mutex_lock(&self->lock);
 
-	struct json_object *o = to_json(op, with_secrets);
+	struct json_object *o = to_json(self, with_secrets);
 
-	mutex_unlock(lock);
+	mutex_unlock(&self->lock);
 	return o;
 }
 
