@@ -1,5 +1,6 @@
 #include "daemon/chores.h"
 
+#include "daemon/api/listen.h"
 #include "daemon/auth/auth.h"
 #include "daemon/core/state.h"
 #include "db/db.h"
@@ -10,6 +11,7 @@
 #include "lib/base/task.h"
 
 struct chores {
+	struct task *listeners;
 	struct task *trust;
 	struct task *tokens;
 };
@@ -45,6 +47,12 @@ static int prune_tokens(void *arg)
 	return r;
 }
 
+static int retry_listeners(void *arg)
+{
+	listen_retry(arg);
+	return 0;
+}
+
 void chores_start(struct state *state)
 {
 	struct chores *chores = xcalloc(1, sizeof(*chores));
@@ -63,6 +71,14 @@ void chores_start(struct state *state)
 		.arg = state,
 	};
 
+	const struct task_spec listeners = {
+		.name = "listeners",
+		.interval_ms = 10000,
+		.run = retry_listeners,
+		.arg = state,
+	};
+
+	chores->listeners = task_new(state->loop, state->jobs, &listeners);
 	chores->trust = task_new(state->loop, state->jobs, &trust);
 	chores->tokens = task_new(state->loop, state->jobs, &tokens);
 	state->chores = chores;
@@ -73,6 +89,7 @@ void chores_stop(struct state *state)
 	if (!state->chores)
 		return;
 
+	task_free(state->chores->listeners);
 	task_free(state->chores->trust);
 	task_free(state->chores->tokens);
 	free(state->chores);

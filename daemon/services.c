@@ -49,6 +49,11 @@ void services_stop(struct state *state)
 	state->storage = NULL;
 }
 
+void services_quiesce(struct state *state)
+{
+	member_service_stop(state);
+}
+
 void services_stop_instances(struct state *state)
 {
 	if (state->instances)

@@ -8,5 +8,8 @@ struct state;
 int services_start(struct state *state, struct error **err);
 void services_stop(struct state *state);
 
+/* Before operations are cancelled: what goes on elsewhere is let go of. */
+void services_quiesce(struct state *state);
+
 /* Stops all instances of this member in their order: for a shutdown of the host. */
 void services_stop_instances(struct state *state);

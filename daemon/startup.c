@@ -346,6 +346,7 @@ void startup_undo(struct state *state, bool is_full)
 	uint64_t seconds = is_full ? (uint64_t)minutes * 60 : 10;
 
 	atomic_store(&state->is_shutting_down, true);
+	services_quiesce(state);
 	event_close_listeners(state, NULL);
 	operation_drain(state, seconds * 1000000000U);
 	if (is_full)

@@ -248,6 +248,15 @@ static int changed(struct state *state, const char *key, const char *value, void
 	return r;
 }
 
+void listen_retry(struct state *state)
+{
+	struct listeners *l = state->listeners;
+
+	mutex_lock(&l->lock);
+	open_uncovered(state);
+	mutex_unlock(&l->lock);
+}
+
 static int group_id(const char *group, gid_t *ret_gid, struct error **err)
 {
 	struct group *entry = group ? getgrnam(group) : NULL;
@@ -285,6 +294,20 @@ static int open_unix(struct state *state, const struct listen_options *options, 
 	return 0;
 }
 
+/* For listen_retry(): an interface may come up after the daemon. */
+static void remember(struct listeners *l, struct place *place, const char *address)
+{
+	char *canonical;
+
+	if (netaddr_canonical(address, place->port, &canonical) < 0)
+		return;
+
+	mutex_lock(&l->lock);
+	free(place->address);
+	place->address = canonical;
+	mutex_unlock(&l->lock);
+}
+
 int listen_start(struct state *state, const struct listen_options *options, struct error **err)
 {
 	struct listeners *l = state->listeners;
@@ -297,8 +320,10 @@ int listen_start(struct state *state, const struct listen_options *options, stru
 		scoped(error_freep) struct error *failed = NULL;
 		scoped_free char *address = server_conf_string(state, l->places[i].key);
 
-		if (changed(state, l->places[i].key, address, &l->places[i], &failed) < 0)
+		if (changed(state, l->places[i].key, address, &l->places[i], &failed) < 0) {
 			log_error("%s", failed->msg);
+			remember(l, &l->places[i], address);
+		}
 		server_conf_on_change(state, l->places[i].key, changed, &l->places[i]);
 	}
 

@@ -1,5 +1,6 @@
 #include "daemon/api/projects.h"
 
+#include "daemon/api/projects_purge.h"
 #include "daemon/api/recursion.h"
 #include "daemon/core/access.h"
 #include "daemon/core/lifecycle.h"
@@ -177,6 +178,12 @@ static int project_remove(struct request *req, struct response *res, struct erro
 	int r = request_query_bool(req, "force", &is_forced, err);
 	if (r < 0)
 		return r;
+
+	if (is_forced && !str_equals(request_param(req, "name"), "default")) {
+		r = projects_purge_run(req->state, request_param(req, "name"), err);
+		if (r < 0)
+			return r;
+	}
 
 	r = project_delete(req, request_param(req, "name"), is_forced, err);
 	if (r < 0)

@@ -34,6 +34,12 @@ int member_service_new(struct state *state, struct error **err)
 	return 0;
 }
 
+void member_service_stop(struct state *state)
+{
+	if (state->members)
+		atomic_store(&state->members->is_stopping, true);
+}
+
 void member_service_free(struct state *state)
 {
 	struct member_service *service = state->members;

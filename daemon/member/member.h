@@ -15,6 +15,12 @@ struct state;
 /* Makes the service; sets state->members. Open plans are taken over if this member leads. */
 int member_service_new(struct state *state, struct error **err);
 
+/*
+ * Coordinates no plan any more: those that are open go on where the next leader is, they are not
+ * cancelled. Phases that others ask for are carried out all the same. Does not block.
+ */
+void member_service_stop(struct state *state);
+
 /* Ends the coordination of plans (they stay open) and waits for phases that are under way. */
 void member_service_free(struct state *state);
 
