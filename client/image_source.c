@@ -29,9 +29,16 @@ int image_source_resolve(struct server *server, const char *name, bool is_vm,
 		*err = TAKE_PTR(missing);
 		return r;
 	}
-	r = server_get(server, &image, err, "/1.0/images/%s", name);
-	if (r < 0)
-		return error_wrap(err, "Image \"%s\"", name);
+	error_free(missing);
+	missing = NULL;
+	r = server_get(server, &image, &missing, "/1.0/images/%s", name);
+	/* A word that cannot be a fingerprint is a bad request to some servers. */
+	if (r < 0 && (missing->status == 404 || missing->status == 400))
+		return error_set(err, 404, "Image \"%s\" not found", name);
+	if (r < 0) {
+		*err = TAKE_PTR(missing);
+		return r;
+	}
 	*ret_fingerprint = xstrdup(str_or_empty(jv_text(image, "fingerprint")));
 	return 0;
 }
