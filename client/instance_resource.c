@@ -34,7 +34,8 @@ int instance_resource_open(struct client *client, const char *word, const char *
 	struct resource res = { .client = client,
 		                .server = server,
 		                .writable = *name ? instance_resource_writable : server_writable,
-		                .help = *name ? instance_help : server_help };
+		                .help = *name ? instance_help : server_help,
+		                .empty_unsets = !*name };
 	const char *slash = strchr(name, '/');
 	if (!*name) {
 		res.path = server_path(server, "/1.0");

@@ -235,7 +235,10 @@ int resource_config_unset(const struct resource *res, const char *key, bool prop
 	struct json_object *config = jv_member(document, "config");
 	if (!jv_member(config, key))
 		return error_set(err, 400, "The key \"%s\" is not set", key);
-	jv_unset(config, key);
+	if (res->empty_unsets)
+		jv_set_string(config, key, "");
+	else
+		jv_unset(config, key);
 	return resource_put(res, document, etag, err);
 }
 

@@ -19,6 +19,7 @@ struct resource {
 	char *path;                  /* Owned; of server_path(). */
 	const char *const *writable; /* The members that a PUT takes; ends with NULL. */
 	const char *help;            /* Above the document in the editor. */
+	bool empty_unsets;           /* A key goes if it is sent empty, not if it is left out. */
 };
 
 void resource_done(struct resource *res);
