@@ -8,13 +8,10 @@
 #include <sys/ioctl.h>
 
 #include "drivers/storage/btrfs_subvol.h"
+#include "lib/base/alloc.h"
+#include "lib/base/scoped.h"
 
 #define SEARCH_BUFFER 4096
-
-struct search {
-	struct btrfs_ioctl_search_args_v2 args;
-	uint8_t items[SEARCH_BUFFER];
-};
 
 int btrfs_quota_enable(int fd)
 {
@@ -32,12 +29,12 @@ int btrfs_quota_enable(int fd)
  */
 static int find_item(int fd, uint32_t type, uint64_t group, void *ret, size_t size)
 {
-	struct search s = { 0 };
+	scoped_free struct btrfs_ioctl_search_args_v2 *args =
+		xcalloc(1, sizeof(*args) + SEARCH_BUFFER);
+	struct btrfs_ioctl_search_header header;
 
-	s.args.key = (struct btrfs_ioctl_search_key){
+	args->key = (struct btrfs_ioctl_search_key){
 		.tree_id = BTRFS_QUOTA_TREE_OBJECTID,
-		.min_objectid = 0,
-		.max_objectid = 0,
 		.min_type = type,
 		.max_type = type,
 		.min_offset = group,
@@ -45,17 +42,16 @@ static int find_item(int fd, uint32_t type, uint64_t group, void *ret, size_t si
 		.max_transid = UINT64_MAX,
 		.nr_items = 1,
 	};
-	s.args.buf_size = sizeof(s.items);
-	if (ioctl(fd, BTRFS_IOC_TREE_SEARCH_V2, &s.args) < 0)
+	args->buf_size = SEARCH_BUFFER;
+	if (ioctl(fd, BTRFS_IOC_TREE_SEARCH_V2, args) < 0)
 		return -errno;
-	if (s.args.key.nr_items == 0)
+	if (args->key.nr_items == 0)
 		return -ENOENT;
 
-	struct btrfs_ioctl_search_header header;
-	memcpy(&header, s.items, sizeof(header));
+	memcpy(&header, args->buf, sizeof(header));
 	if (header.type != type || header.len < size || header.len > SEARCH_BUFFER - sizeof(header))
 		return -ENOENT;
-	memcpy(ret, s.items + sizeof(header), size);
+	memcpy(ret, args->buf + sizeof(header), size);
 	return 0;
 }
 
