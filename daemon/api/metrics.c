@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 
+#include "daemon/api/metrics_instances.h"
 #include "daemon/core/access.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance.h"
 #include "db/cache.h"
 #include "lib/base/date.h"
 #include "lib/base/str.h"
@@ -16,20 +18,6 @@
 static void header(struct strbuf *b, const char *name, const char *type, const char *help)
 {
 	strbuf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* A label's value: backslash, quote and line break are escaped. */
-static void add_label(struct strbuf *b, const char *value)
-{
-	for (; *value; value++) {
-		if (*value == '\n') {
-			strbuf_add(b, "\\n");
-			continue;
-		}
-		if (*value == '"' || *value == '\\')
-			strbuf_add_char(b, '\\');
-		strbuf_add_char(b, *value);
-	}
 }
 
 static void add_instances(struct strbuf *b, const struct request *req, const struct db_view *view)
@@ -44,7 +32,7 @@ static void add_instances(struct strbuf *b, const struct request *req, const str
 		size_t counts[2] = { 0 };
 
 		if (!access_may_enter(req->requestor, projects->rows[i].name) &&
-		    req->requestor->kind != REQUESTOR_METRICS)
+		    access_is_trusted(req->requestor))
 			continue;
 
 		for (size_t j = 0; j < n; j++) {
@@ -57,7 +45,7 @@ static void add_instances(struct strbuf *b, const struct request *req, const str
 
 		for (int vm = 0; vm < 2; vm++) {
 			strbuf_add(b, "lxd_instances{project=\"");
-			add_label(b, projects->rows[i].name);
+			metrics_instances_label(b, projects->rows[i].name);
 			strbuf_addf(b, "\",type=\"%s\"} %zu\n",
 			            vm ? "virtual-machine" : "container", counts[vm]);
 		}
@@ -87,11 +75,11 @@ static int metrics_get(struct request *req, struct response *res, struct error *
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(strbuf_done) struct strbuf b = { 0 };
 
-	int r = db_cache_view(req->state->cache, DB_PROJECTS | DB_INSTANCES | DB_WARNINGS, &view,
-	                      err);
+	int r = db_cache_view(req->state->cache, INSTANCE_FAMILIES | DB_WARNINGS, &view, err);
 	if (r < 0)
 		return r;
 
+	metrics_instances_add(&b, req, view);
 	add_instances(&b, req, view);
 	add_internal(&b, req, view);
 	strbuf_add(&b, "# EOF\n");
