@@ -70,10 +70,27 @@ static char *plural(size_t n, const char *noun)
 	return xasprintf("%zu %s%s", n, noun, n == 1 ? "" : "s");
 }
 
+/* It would move, but no member can take it. */
+static bool is_stranded(struct json_object *step)
+{
+	return strcmp(text(step, "mode"), "stay") == 0 && !*text(step, "to");
+}
+
+/* Instances without a place that are no step: servers may list them apart, as objects. */
+static size_t n_apart(struct json_object *plan)
+{
+	struct json_object *list = jv_member(plan, "unplaced");
+	size_t n = 0;
+
+	for (size_t i = 0; i < jv_len(list); i++)
+		n += json_object_is_type(jv_item(list, i), json_type_object);
+	return n;
+}
+
 static void print_totals(struct json_object *plan, FILE *out)
 {
 	struct json_object *steps = jv_member(plan, "steps");
-	size_t n_moves = 0, n_stops = 0, n_unplaced = jv_len(jv_member(plan, "unplaced"));
+	size_t n_moves = 0, n_stops = 0, n_stranded = n_apart(plan);
 	int64_t bytes = 0;
 
 	for (size_t i = 0; i < jv_len(steps); i++) {
@@ -81,22 +98,25 @@ static void print_totals(struct json_object *plan, FILE *out)
 
 		n_moves += moves(s);
 		n_stops += strcmp(text(s, "mode"), "stop") == 0 && !moves(s);
+		n_stranded += is_stranded(s);
 		bytes += moves(s) ? jv_number(s, "bytes") : 0;
 	}
-	scoped_free char *instances = plural(jv_len(steps), "instance");
+	scoped_free char *instances = plural(jv_len(steps) + n_apart(plan), "instance");
 	scoped_free char *size = output_size_iec(bytes);
 
 	fprintf(out, "Plan to %s %s: %s, %zu to move", text(plan, "kind"), text(plan, "member"),
 	        instances, n_moves);
 	if (n_stops)
 		fprintf(out, ", %zu to stop", n_stops);
-	if (n_unplaced)
-		fprintf(out, ", %zu without a place", n_unplaced);
+	if (n_stranded)
+		fprintf(out, ", %zu without a place", n_stranded);
 	if (bytes)
 		fprintf(out, "; %s to copy", size);
 	fputc('\n', out);
 	if (*text(plan, "state") && strcmp(text(plan, "state"), "planned") != 0)
 		fprintf(out, "State: %s\n", text(plan, "state"));
+	if (*text(plan, "error"))
+		fprintf(out, "Error: %s\n", text(plan, "error"));
 }
 
 static void print_steps(struct json_object *plan, FILE *out)
@@ -143,29 +163,37 @@ static void print_rejected(struct json_object *step, FILE *out)
 		        text(jv_item(list, i), "reason"));
 }
 
+static void print_step_reasons(struct json_object *step, FILE *out)
+{
+	scoped_free char *instance = instance_of(step), *route = route_of(step);
+	bool stranded = is_stranded(step);
+
+	if (!*text(step, "reason") && !*text(step, "error") && !jv_len(jv_member(step, "rejected")))
+		return;
+	fprintf(out, "\n%s: %s\n", instance, stranded ? "no place" : route);
+	if (*text(step, "reason"))
+		fprintf(out, "  %s: %s\n", moves(step) ? text(step, "to") : text(step, "mode"),
+		        text(step, "reason"));
+	if (*text(step, "error"))
+		fprintf(out, "  error: %s\n", text(step, "error"));
+	print_rejected(step, out);
+	print_dependencies(step, out);
+}
+
 static void print_reasons(struct json_object *plan, FILE *out)
 {
 	struct json_object *steps = jv_member(plan, "steps"),
 			   *unplaced = jv_member(plan, "unplaced");
 
-	for (size_t i = 0; i < jv_len(steps); i++) {
-		struct json_object *s = jv_item(steps, i);
-		scoped_free char *instance = instance_of(s), *route = route_of(s);
-
-		if (!*text(s, "reason") && !jv_len(jv_member(s, "rejected")))
-			continue;
-		fprintf(out, "\n%s: %s\n", instance, route);
-		if (*text(s, "reason"))
-			fprintf(out, "  %s: %s\n", moves(s) ? text(s, "to") : text(s, "mode"),
-			        text(s, "reason"));
-		print_rejected(s, out);
-		print_dependencies(s, out);
-	}
+	for (size_t i = 0; i < jv_len(steps); i++)
+		print_step_reasons(jv_item(steps, i), out);
 	for (size_t i = 0; i < jv_len(unplaced); i++) {
 		struct json_object *u = jv_item(unplaced, i);
-		scoped_free char *instance = instance_of(u);
 
-		fprintf(out, "\n%s: no place\n", *instance ? instance : str_or_empty(jv_string(u)));
+		if (!json_object_is_type(u, json_type_object))
+			continue;
+		scoped_free char *instance = instance_of(u);
+		fprintf(out, "\n%s: no place\n", instance);
 		if (*text(u, "reason"))
 			fprintf(out, "  %s\n", text(u, "reason"));
 		print_rejected(u, out);
@@ -299,7 +327,7 @@ static int urgency(struct json_object *step)
 
 	if (is_waiting(phase))
 		return 3;
-	if (strcmp(phase, "failed") == 0)
+	if (strcmp(phase, "failed") == 0 || strcmp(phase, "undone") == 0)
 		return 1;
 	return is_over(phase) ? 2 : 0;
 }
@@ -321,10 +349,27 @@ static bool *choose(struct json_object *steps, size_t n)
 	return chosen;
 }
 
+/* "3 of 12 done, 1 failed"; the counts are beside the plan or inside it. */
+static void print_counts(struct json_object *metadata, FILE *out)
+{
+	struct json_object *plan = jv_member(metadata, "plan");
+	struct json_object *counts = jv_member(metadata, "counts");
+	static const char *const others[] = { "failed", "skipped" };
+
+	if (!counts)
+		counts = jv_member(plan, "counts");
+	fprintf(out, "%lld of %lld done", (long long)jv_number(counts, "done"),
+	        (long long)jv_number(counts, "total"));
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		if (jv_number(counts, others[i]))
+			fprintf(out, ", %lld %s", (long long)jv_number(counts, others[i]),
+			        others[i]);
+	}
+}
+
 static void draw(struct plan_view *view, struct json_object *metadata, struct json_object *steps,
                  unsigned columns, unsigned rows)
 {
-	struct json_object *counts = jv_member(metadata, "counts");
 	size_t room = rows > 3 ? rows - 2 : 1;
 	scoped_free bool *chosen = choose(steps, room);
 	int width = name_width(steps);
@@ -340,11 +385,10 @@ static void draw(struct plan_view *view, struct json_object *metadata, struct js
 		fprintf(view->out, "\r%.*s\033[K\n", (int)columns - 1, line);
 		drawn++;
 	}
-	fprintf(view->out, "\r%lld of %lld done", (long long)jv_number(counts, "done"),
-	        (long long)(counts ? jv_number(counts, "total") : (int64_t)jv_len(steps)));
-	if (jv_number(counts, "failed"))
-		fprintf(view->out, ", %lld failed", (long long)jv_number(counts, "failed"));
-	fputs("\033[K\n", view->out);
+	fputc('\r', view->out);
+	print_counts(metadata, view->out);
+	scoped_free char *left = duration(number(jv_member(metadata, "plan"), "eta_seconds"));
+	fprintf(view->out, "%s%s%s\033[K\n", *left ? ", about " : "", left, *left ? " left" : "");
 	view->n_drawn = drawn + 1;
 	fflush(view->out);
 }
@@ -375,17 +419,14 @@ void plan_view_update(struct plan_view *view, struct json_object *metadata, unsi
 
 void plan_view_finish(struct plan_view *view, struct json_object *metadata, double seconds)
 {
-	struct json_object *counts = jv_member(metadata, "counts");
 	scoped_free char *time = duration(seconds);
 
-	if (!counts)
+	if (!jv_member(metadata, "plan"))
 		return;
-	fprintf(view->out, "%lld of %lld done", (long long)jv_number(counts, "done"),
-	        (long long)jv_number(counts, "total"));
-	if (jv_number(counts, "failed"))
-		fprintf(view->out, ", %lld failed", (long long)jv_number(counts, "failed"));
-	if (jv_number(counts, "skipped"))
-		fprintf(view->out, ", %lld skipped", (long long)jv_number(counts, "skipped"));
-	fprintf(view->out, "%s%s\n", *time ? " in " : "", time);
+	/* The last drawing has the totals already. */
+	if (view->n_drawn)
+		fputs("\033[A\r", view->out);
+	print_counts(metadata, view->out);
+	fprintf(view->out, "%s%s%s\n", *time ? " in " : "", time, view->n_drawn ? "\033[K" : "");
 	fflush(view->out);
 }

@@ -19,8 +19,11 @@ static const char plan_text[] =
 	"\"rejected\":[{\"member\":\"m3\",\"reason\":\"group web is there\"}]},"
 	"{\"ordinal\":1,\"instance\":\"db\",\"project\":\"web\",\"from\":\"m1\",\"to\":\"\","
 	"\"mode\":\"stop\",\"phase\":\"planned\",\"bytes\":0,\"seconds\":0,\"downtime_ms\":0,"
-	"\"depends_on\":[0],\"reason\":\"cluster.evacuate is stop\",\"rejected\":[]}],"
-	"\"unplaced\":[{\"instance\":\"big\",\"project\":\"default\",\"reason\":\"fits nowhere\","
+	"\"depends_on\":[0],\"reason\":\"cluster.evacuate is stop\",\"rejected\":[]},"
+	"{\"ordinal\":2,\"instance\":\"lone\",\"project\":\"default\",\"from\":\"m1\",\"to\":\"\","
+	"\"mode\":\"stay\",\"phase\":\"planned\",\"reason\":\"no place\","
+	"\"rejected\":[{\"member\":\"m2\",\"reason\":\"pool is not there\"}]}],"
+	"\"unplaced\":[\"lone\",{\"instance\":\"big\",\"project\":\"default\",\"reason\":\"fits nowhere\","
 	"\"rejected\":[{\"member\":\"m2\",\"reason\":\"too little memory\"}]}]}";
 
 static struct json_object *parse(const char *text)
@@ -44,13 +47,15 @@ static void a_plan_shows_steps_and_reasons(void **state)
 	fclose(out);
 	assert_string_equal(
 		text,
-		"Plan to evacuate m1: 2 instances, 1 to move, 1 to stop, 1 without a place; 1.50MiB to copy\n"
+		"Plan to evacuate m1: 4 instances, 1 to move, 1 to stop, 2 without a place; 1.50MiB to copy\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
 		"| INSTANCE |  ROUTE   |  MODE   |  PHASE  |  SIZE   | TIME | DOWNTIME |\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
 		"| c1       | m1 -> m2 | migrate | planned | 1.50MiB | 1.5s | 900ms    |\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
 		"| db (web) | m1       | stop    | planned |         |      |          |\n"
+		"+----------+----------+---------+---------+---------+------+----------+\n"
+		"| lone     | m1       | stay    | planned |         |      |          |\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
 		"\n"
 		"c1: m1 -> m2\n"
@@ -60,6 +65,10 @@ static void a_plan_shows_steps_and_reasons(void **state)
 		"db (web): m1\n"
 		"  stop: cluster.evacuate is stop\n"
 		"  after step 0\n"
+		"\n"
+		"lone: no place\n"
+		"  stay: no place\n"
+		"  not m2: pool is not there\n"
 		"\n"
 		"big: no place\n"
 		"  fits nowhere\n"
@@ -123,8 +132,8 @@ static void a_terminal_is_drawn_again_in_place(void **state)
 	plan_view_update(view, second, 80, 24);
 	plan_view_free(view);
 	fclose(out);
-	/* Two steps and the totals: three lines up. */
-	assert_non_null(strstr(text, "\033[3A"));
+	/* Three steps and the totals: four lines up. */
+	assert_non_null(strstr(text, "\033[4A"));
 	assert_non_null(strstr(text, "copied     1.50MiB, 1.00MiB/s\033[K\n"));
 	assert_non_null(strstr(text, "0 of 2 done\033[K\n"));
 	free(text);
