@@ -95,7 +95,13 @@ static int create(struct creation *c, struct response *res, struct error **err)
 		.arg = c,
 	};
 	r = operation_new_for(c->req, &spec, &op, err);
-	return r < 0 ? r : response_operation_done(res, op, err);
+	if (r == 0)
+		r = operation_run_here(op, err);
+	if (r < 0)
+		return r;
+
+	response_created(res, url);
+	return 0;
 }
 
 static int pools_create(struct request *req, struct response *res, struct error **err)
@@ -173,9 +179,13 @@ static int update_pool(struct request *req, struct response *res, bool is_patch,
 	if (r == 0)
 		r = operation_new_for(req, &spec, &op, err);
 	if (r == 0)
-		r = response_operation_done(res, op, err);
+		r = operation_run_here(op, err);
 	smap_done(&c.config);
-	return r;
+	if (r < 0)
+		return r;
+
+	response_empty(res);
+	return 0;
 }
 
 static int pool_put(struct request *req, struct response *res, struct error **err)
@@ -209,7 +219,13 @@ static int pool_remove(struct request *req, struct response *res, struct error *
 	int r = storage_pools_check_delete(req->state, request_param(req, "name"), err);
 	if (r == 0)
 		r = operation_new_for(req, &spec, &op, err);
-	return r < 0 ? r : response_operation_done(res, op, err);
+	if (r == 0)
+		r = operation_run_here(op, err);
+	if (r < 0)
+		return r;
+
+	response_empty(res);
+	return 0;
 }
 
 static int resources_get(struct request *req, struct response *res, struct error **err)
