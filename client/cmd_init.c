@@ -66,6 +66,20 @@ static int start(struct client *client, struct server *server, const char *name,
 	             : 0;
 }
 
+/* Where the cluster has put it, and why not elsewhere. */
+static void say_place(struct json_object *placement)
+{
+	struct json_object *rejected = jv_member(placement, "rejected");
+
+	if (!placement)
+		return;
+	printf("Placed on %s: %s\n", str_or_empty(jv_text(placement, "member")),
+	       str_or_empty(jv_text(placement, "reason")));
+	for (size_t i = 0; i < jv_len(rejected); i++)
+		printf("  not %s: %s\n", str_or_empty(jv_text(jv_item(rejected, i), "member")),
+		       str_or_empty(jv_text(jv_item(rejected, i), "reason")));
+}
+
 static int create(struct client *client, const struct cli *cli, struct server *server,
                   const char *name, struct json_object *body, struct error **err)
 {
@@ -88,6 +102,8 @@ static int create(struct client *client, const struct cli *cli, struct server *s
 		r = follow_operation(client, server, op, &follow, &done, err);
 	if (r < 0)
 		return error_wrap(err, "Failed instance creation");
+	if (client->verbose)
+		say_place(jv_member(jv_member(done, "metadata"), "placement"));
 	scoped_free char *made = *name ? xstrdup(name) : name_of(done ? done : op);
 	if (!*name && made)
 		client_say(client, "Instance name is: %s", made);

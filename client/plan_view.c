@@ -274,17 +274,18 @@ static char *transfer_of(struct json_object *step)
 static char *line_of(struct json_object *step, int width, bool with_transfer)
 {
 	scoped_free char *instance = instance_of(step), *route = route_of(step);
-	scoped_free char *transfer = with_transfer ? transfer_of(step) : xstrdup("");
 	const char *phase = *text(step, "phase") ? text(step, "phase") : "planned";
-	const char *error = text(step, "error"), *reason = text(step, "reason");
-	bool why = strcmp(phase, "skipped") == 0 && *reason;
+	scoped_free char *transfer =
+		with_transfer && !is_over(phase) ? transfer_of(step) : xstrdup("");
+	const char *why = strcmp(phase, "skipped") == 0 ? text(step, "reason") : "";
+	const char *note = *text(step, "error") ? text(step, "error") : why;
 
-	return xasprintf("%-*s  %-12s  %-14s  %-9s%s%s%s%s", width, instance, route,
-	                 text(step, "mode"), phase, *transfer && !is_over(phase) ? "  " : "",
-	                 is_over(phase) ? "" : transfer, *error || why ? "  " : "",
-	                 *error ? error
-	                 : why  ? reason
-	                        : "");
+	char *line = xasprintf("%-*s  %-12s  %-14s  %-9s%s%s%s%s", width, instance, route,
+	                       text(step, "mode"), phase, *transfer ? "  " : "", transfer,
+	                       *note ? "  " : "", note);
+	for (size_t len = strlen(line); len && line[len - 1] == ' '; len--)
+		line[len - 1] = '\0';
+	return line;
 }
 
 static int name_width(struct json_object *steps)

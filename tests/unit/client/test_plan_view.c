@@ -109,9 +109,9 @@ static void a_pipe_gets_a_line_for_each_change(void **state)
 	plan_view_finish(view, last, 2.25);
 	plan_view_free(view);
 	fclose(out);
-	assert_string_equal(text, "c1        m1 -> m2      migrate         reserved \n"
+	assert_string_equal(text, "c1        m1 -> m2      migrate         reserved\n"
 	                          "c1        m1 -> m2      migrate         committed\n"
-	                          "c1        m1 -> m2      migrate         cleaned  \n"
+	                          "c1        m1 -> m2      migrate         cleaned\n"
 	                          "1 of 2 done in 2.2s\n");
 	free(text);
 }
