@@ -406,6 +406,15 @@ static int validate(const struct change *c, const char *key, const char *value, 
 	return 0;
 }
 
+/*
+ * What set-up files for older servers still say: a password to be trusted by. There is none here;
+ * the key is taken and forgotten, so that such a file works, and nobody is let in by it.
+ */
+static bool is_forgotten(const char *key)
+{
+	return str_equals(key, "core.trust_password");
+}
+
 /* From 'before' to 'after' and 'changed', every value checked. */
 static int plan(struct change *c, struct error **err)
 {
@@ -423,6 +432,9 @@ static int plan(struct change *c, struct error **err)
 
 	JV_FOREACH (c->values, key, value) {
 		scoped_free char *text = NULL;
+
+		if (is_forgotten(key))
+			continue;
 
 		int r = value_text(key, value, &text, err);
 		if (r < 0)
