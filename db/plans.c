@@ -207,12 +207,6 @@ int db_plan_set_state(struct db_tx *tx, int64_t id, int64_t from, int64_t to, co
 	return changes == 0 ? error_set(err, 409, "The plan has changed meanwhile") : 0;
 }
 
-int db_plan_set_operation(struct db_tx *tx, int64_t id, const char *operation, struct error **err)
-{
-	return update_one(tx, NOUN, "UPDATE plans SET operation = ?, updated = ? WHERE id = ?",
-	                  DB_ARGS(db_text(operation), db_int(date_now()), db_int(id)), err);
-}
-
 int db_plan_set_options(struct db_tx *tx, int64_t id, const char *options, struct error **err)
 {
 	return update_one(tx, NOUN, "UPDATE plans SET options = ?, updated = ? WHERE id = ?",
@@ -224,17 +218,16 @@ int db_plan_delete(struct db_tx *tx, int64_t id, struct error **err)
 	return update_one(tx, NOUN, "DELETE FROM plans WHERE id = ?", DB_ARGS(db_int(id)), err);
 }
 
-int db_plan_prune(struct db_tx *tx, const int64_t *states, size_t n_states, int64_t time,
-                  struct error **err)
+int db_plan_prune(struct db_tx *tx, int64_t state, int64_t n_kept, struct error **err)
 {
-	for (size_t i = 0; i < n_states; i++) {
-		int r = db_exec(tx, "DELETE FROM plans WHERE state = ? AND updated < ?",
-		                DB_ARGS(db_int(states[i]), db_int(time)), err);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
+	return db_exec(tx,
+	               "DELETE FROM plans"
+	               " WHERE state >= ?1"
+	               "   AND id NOT IN (SELECT id FROM plans"
+	               "                   WHERE state >= ?1"
+	               "                   ORDER BY id DESC"
+	               "                   LIMIT ?2)",
+	               DB_ARGS(db_int(state), db_int(n_kept)), err);
 }
 
 int db_plan_step_list(struct db_tx *tx, int64_t plan_id, struct db_plan_steps *ret_rows,

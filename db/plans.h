@@ -72,8 +72,6 @@ int db_plan_create(struct db_tx *tx, const struct db_plan *row, const struct db_
 /* From state 'from' to 'to', with a text of error (NULL leaves it). 409 if it is not in 'from'. */
 int db_plan_set_state(struct db_tx *tx, int64_t id, int64_t from, int64_t to, const char *error,
                       struct error **err) MUST_CHECK;
-int db_plan_set_operation(struct db_tx *tx, int64_t id, const char *operation, struct error **err)
-	MUST_CHECK;
 
 /*
  * Makes the caller the coordinator: raises the term and returns the new one. Whoever holds an older
@@ -89,9 +87,8 @@ int db_plan_set_options(struct db_tx *tx, int64_t id, const char *options, struc
 	MUST_CHECK;
 int db_plan_delete(struct db_tx *tx, int64_t id, struct error **err) MUST_CHECK;
 
-/* Removes plans in one of 'states' that were last changed before 'time'. */
-int db_plan_prune(struct db_tx *tx, const int64_t *states, size_t n_states, int64_t time,
-                  struct error **err) MUST_CHECK;
+/* Removes plans whose state is 'state' or a later one, but for the 'n_kept' newest of them. */
+int db_plan_prune(struct db_tx *tx, int64_t state, int64_t n_kept, struct error **err) MUST_CHECK;
 
 /* By plan and ordinal; of all plans if 'plan_id' is 0. */
 int db_plan_step_list(struct db_tx *tx, int64_t plan_id, struct db_plan_steps *ret_rows,

@@ -51,6 +51,23 @@ int db_reservation_list(struct db_tx *tx, struct db_reservations *ret_rows, stru
 	return db_row_list(tx, sql, DB_NO_ARGS, columns, ret_rows, err);
 }
 
+int db_reservation_has(struct db_tx *tx, const char *project, const char *instance,
+                       bool *ret_is_there, struct error **err)
+{
+	int64_t n = 0;
+
+	int r = db_get_int(tx,
+	                   "SELECT COUNT(*) FROM reservations"
+	                   " WHERE instance = ?"
+	                   "   AND project_id = (SELECT id FROM projects WHERE name = ?)",
+	                   DB_ARGS(db_text(instance), db_text(project)), 0, &n, err);
+	if (r < 0)
+		return r;
+
+	*ret_is_there = n > 0;
+	return 0;
+}
+
 int db_reservation_create(struct db_tx *tx, const struct db_reservation *row, int64_t *ret_id,
                           struct error **err)
 {

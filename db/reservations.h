@@ -34,6 +34,10 @@ void db_reservation_list_done(struct db_reservations *rows);
 int db_reservation_list(struct db_tx *tx, struct db_reservations *ret_rows, struct error **err)
 	MUST_CHECK;
 
+/* Whether there is one of (project, instance). */
+int db_reservation_has(struct db_tx *tx, const char *project, const char *instance,
+                       bool *ret_is_there, struct error **err) MUST_CHECK;
+
 /* 409 if (project, instance) is reserved already. */
 int db_reservation_create(struct db_tx *tx, const struct db_reservation *row, int64_t *ret_id,
                           struct error **err) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "cluster/cluster.h"
 #include "cluster/handover.h"
 #include "cluster/plan.h"
+#include "daemon/api/forwarding.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
@@ -14,17 +15,75 @@
 #include "daemon/member/member_evacuate.h"
 #include "daemon/member/member_phase.h"
 #include "daemon/member/member_plan.h"
+#include "daemon/member/member_plan_act.h"
+#include "daemon/member/member_plan_operation.h"
 #include "daemon/member/member_send.h"
 #include "daemon/member/member_service.h"
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include "lib/base/parse.h"
 #include "lib/base/worker.h"
 #include "lib/data/jv.h"
 
+/*
+ * The leader that is to be evacuated lets another one lead first, which coordinates the plan then.
+ * '*ret_address' is where the request is to go, or NULL: it stays here.
+ */
+static int hand_over(struct request *req, const struct member_evacuate *evacuate,
+                     char **ret_address, struct error **err)
+{
+	scoped_free char *here = state_member_name(req->state);
+	scoped_free char *own = NULL;
+	scoped_free char *address = NULL;
+	scoped(error_freep) struct error *failed = NULL;
+
+	*ret_address = NULL;
+	if (evacuate->is_restore || strcmp(here, evacuate->member) != 0)
+		return 0;
+	if (handover_leadership(req->state->cluster, &failed) < 0) {
+		log_info("Leadership stays here: %s", failed->msg);
+		return 0;
+	}
+
+	int r = cluster_leader_address(req->state->cluster, &address, err);
+	if (r < 0)
+		return r;
+
+	own = cluster_member_address(req->state->cluster);
+	if (*address && strcmp(address, own) != 0)
+		*ret_address = TAKE_PTR(address);
+	return 0;
+}
+
+static int begin(struct request *req, struct response *res, const struct member_evacuate *evacuate,
+                 struct error **err)
+{
+	scoped(operation_unrefp) struct operation *op = NULL;
+	scoped_free char *address = NULL;
+
+	int r = member_evacuate_check(req, evacuate, err);
+	if (r == 0)
+		r = hand_over(req, evacuate, &address, err);
+	if (r < 0)
+		return r;
+	if (address)
+		return forwarding_send(req, res, address, err);
+
+	r = member_evacuate_begin(req, evacuate, &op, err);
+	if (r < 0)
+		return r;
+	if (operation_status(op) == OPERATION_PENDING)
+		return response_operation(res, op, err);
+
+	/* The plan was under way: whoever asks follows the same operation. */
+	scoped_free char *url = operation_url(op);
+	response_async(res, url, operation_json(op, false));
+	return 0;
+}
+
 static int member_state_post(struct request *req, struct response *res, struct error **err)
 {
 	struct member_evacuate evacuate = { 0 };
-	scoped(operation_unrefp) struct operation *op = NULL;
 	struct json_object *body = NULL;
 	struct json_object *plan = NULL;
 
@@ -39,9 +98,7 @@ static int member_state_post(struct request *req, struct response *res, struct e
 		if (r == 0)
 			response_sync(res, plan);
 	} else {
-		r = member_evacuate_begin(req, &evacuate, &op, err);
-		if (r == 0)
-			r = response_operation(res, op, err);
+		r = begin(req, res, &evacuate, err);
 	}
 	member_evacuate_done(&evacuate);
 	return r;
@@ -109,7 +166,7 @@ static int plan_post(struct request *req, struct response *res, struct error **e
 	if (r == 0)
 		r = member_plan_act(req->state, request_param(req, "uuid"), action, err);
 	if (r == 0)
-		r = member_plan_adopt(req->state, err);
+		r = member_plan_operation_adopt(req->state, err);
 	if (r == 0)
 		response_empty(res);
 

@@ -4,6 +4,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/notify.h"
+#include "daemon/api/operations_plan.h"
 #include "daemon/core/access.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
@@ -186,10 +187,14 @@ static int find(struct request *req, struct operation **ret_op, struct error **e
 	return 0;
 }
 
-static int find_token(struct request *req, struct json_object **ret, struct error **err)
+/* What this member answers for though it has no such operation: plans and tokens. */
+static int find_row(struct request *req, struct json_object **ret, struct error **err)
 {
 	if (!access_is_admin(req->requestor))
 		return error_set(err, 404, "Operation not found");
+
+	if (operations_plan_has(req))
+		return operations_plan_get(req, ret, err);
 
 	return token_get(req->state, request_param(req, "id"), ret, err);
 }
@@ -205,7 +210,7 @@ static int operation_get(struct request *req, struct response *res, struct error
 		return 0;
 	}
 
-	int r = find_token(req, &json, err);
+	int r = find_row(req, &json, err);
 	if (r < 0)
 		return r;
 
@@ -220,13 +225,15 @@ static int operation_delete(struct request *req, struct response *res, struct er
 	const char *project = NULL;
 	int r;
 
-	if (find(req, &op, &none) == 0) {
+	if (operations_plan_has(req)) {
+		r = operations_plan_cancel(req, err);
+	} else if (find(req, &op, &none) == 0) {
 		project = operation_project(op);
 		r = operation_cancel(op, err);
 	} else {
 		scoped(jv_unrefp) struct json_object *token = NULL;
 
-		r = find_token(req, &token, err);
+		r = find_row(req, &token, err);
 		if (r == 0)
 			r = token_cancel(req->state, request_param(req, "id"), err);
 	}
@@ -366,6 +373,10 @@ static int operation_wait_get(struct request *req, struct response *res, struct 
 	if (r < 0)
 		return r;
 
+	if (operations_plan_has(req)) {
+		operations_plan_wait(req, res, timeout_ms);
+		return 0;
+	}
 	if (operation_find(req->state, request_param(req, "id"), &op, &none) < 0) {
 		r = token_get(req->state, request_param(req, "id"), &token, err);
 		if (r < 0 && !access_is_trusted(req->requestor)) {

@@ -57,6 +57,7 @@ struct operation {
 	struct cancel *cancel;
 	struct requestor *requestor;
 	char id[UUID_SIZE];
+	char key[UUID_SIZE]; /* In the table: the id, until another of that id takes its place. */
 	char *project;
 	char *description;
 	char *conflict;
@@ -146,6 +147,12 @@ int64_t operation_member_id(const char *id)
 	return (int64_t)((uint32_t)strtoul(id, NULL, 16) ^ (uint32_t)strtoul(id + 28, NULL, 16));
 }
 
+void operation_make_shared_id(char *ret_id)
+{
+	uuid_make(ret_id);
+	memcpy(ret_id + 28, ret_id, 8);
+}
+
 static void hook_free(struct end_hook *hook)
 {
 	list_remove(&hook->list);
@@ -226,7 +233,11 @@ int operation_new(struct state *state, const struct operation_spec *spec, struct
 	mutex_init(&op->lock);
 	cond_init(&op->ended);
 	refs_init(&op->refs);
-	make_id(state, op->id);
+	if (spec->id)
+		snprintf(op->id, sizeof(op->id), "%s", spec->id);
+	else
+		make_id(state, op->id);
+	memcpy(op->key, op->id, sizeof(op->key));
 	op->state = state;
 	op->cancel = cancel_new(NULL);
 	op->requestor = spec->requestor ? access_ref(spec->requestor) : NULL;
@@ -329,6 +340,29 @@ struct json_object *operation_json(const struct operation *op, bool with_secrets
 	return o;
 }
 
+struct json_object *operation_view_json(struct state *state, const struct operation_view *view)
+{
+	struct json_object *o = jv_object();
+	scoped_free char *member = state_member_name(state);
+	bool has_failed = view->error && *view->error;
+
+	jv_set_string(o, "id", view->id);
+	jv_set_string(o, "class", "task");
+	jv_set_string(o, "description", view->description);
+	jv_set_date(o, "created_at", view->created);
+	jv_set_date(o, "updated_at", view->updated);
+	jv_set_string(o, "status", name_of(view->status));
+	jv_set_int(o, "status_code", view->status);
+	jv_set_take(o, "resources", jv_object());
+	jv_set_take(o, "metadata", jv_copy(view->metadata));
+	jv_set_bool(o, "may_cancel", view->may_cancel);
+	jv_set_string(o, "err", has_failed ? view->error : "");
+	jv_set_int(o, "err_code", has_failed ? 500 : 0);
+	jv_set_int(o, "child_count", 0);
+	jv_set_string(o, "location", member);
+	return o;
+}
+
 /*
  * Publishing under the lock keeps the order of states; it neither blocks nor calls back: the event
  * is put in a queue.
@@ -422,7 +456,7 @@ static void forget(void *arg)
 	loop_timer_free(op->timer);
 	op->timer = NULL;
 	mutex_lock(&table->lock);
-	map_remove(table->all, op->id);
+	map_remove(table->all, op->key);
 	mutex_unlock(&table->lock);
 }
 
@@ -445,12 +479,20 @@ static void publish_now(struct operation *op)
 	mutex_unlock(&op->lock);
 }
 
-/* Puts it into the table, where others see it. */
+/* Puts it into the table, where others see it, in place of an ended one of the same id. */
 static void enlist(struct operation *op)
 {
 	struct operations *table = op->state->operations;
 
 	mutex_lock(&table->lock);
+
+	struct operation *before = map_take(table->all, op->id);
+
+	if (before) {
+		uuid_make(before->key);
+		before->is_hidden = true;
+		map_set(table->all, before->key, before);
+	}
 	map_set(table->all, op->id, operation_ref(op));
 	mutex_unlock(&table->lock);
 }
@@ -500,6 +542,7 @@ static void end(struct operation *op, int r, struct error *err_take)
 	op->status = status;
 	op->updated = date_now();
 	op->err = err_take;
+	op->is_hidden |= r == OPERATION_MOVED;
 	publish(op);
 	cond_broadcast(&op->ended);
 	mutex_unlock(&op->lock);

@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,6 +65,7 @@ typedef void operation_free_arg(void *arg);
 
 /* What an operation is, all borrowed and copied but 'arg'. Zero is a sensible default. */
 struct operation_spec {
+	const char *id;      /* From operation_make_shared_id(); NULL: one of this member. */
 	const char *project; /* NULL: of the server as a whole. */
 	enum operation_class class;
 	const char *description; /* "Creating instance": words of LXD's API, clients show them. */
@@ -160,6 +162,19 @@ const struct requestor *operation_requestor(const struct operation *op); /* Borr
 /* As the API shows it. 'with_secrets' only for the one who asked for it. Owned by the caller. */
 struct json_object *operation_json(const struct operation *op, bool with_secrets);
 
+/* What is shown as an operation and is none of this member's table; borrowed. */
+struct operation_view {
+	const char *id;
+	const char *description;
+	enum operation_status status;
+	int64_t created;
+	int64_t updated;
+	bool may_cancel;
+	struct json_object *metadata;
+	const char *error; /* "" or NULL: none. */
+};
+struct json_object *operation_view_json(struct state *state, const struct operation_view *view);
+
 /* "/1.0/operations/UUID". Owned by the caller. */
 char *operation_url(const struct operation *op) MUST_CHECK;
 
@@ -187,6 +202,14 @@ size_t operation_count(struct state *state);
 
 /* The id of the member that has the operation 'id', or 0 if it is none of ours. */
 int64_t operation_member_id(const char *id);
+
+/*
+ * An id of no member in particular, of UUID_SIZE bytes: for work that goes on under the same id on
+ * another member when this one is lost. Its 'run' returns OPERATION_MOVED when another member has
+ * it now: then it vanishes here without an end that anybody hears of.
+ */
+void operation_make_shared_id(char *ret_id);
+#define OPERATION_MOVED (-EXDEV)
 
 /* Cancels all and waits up to 'timeout' nanoseconds for their ends. */
 void operation_drain(struct state *state, uint64_t timeout);

@@ -188,7 +188,8 @@ static int start(const struct instance *inst, struct operation *op, bool is_move
 	scoped(smap_done) struct smap changes = { 0 };
 	struct instance_spec_built built;
 
-	int r = instance_power_check(inst, INSTANCE_START, err);
+	/* A move goes on with what ran before, protected from being started or not. */
+	int r = is_moved && inst->engine ? 0 : instance_power_check(inst, INSTANCE_START, err);
 	if (r < 0)
 		return r;
 

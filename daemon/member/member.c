@@ -3,27 +3,58 @@
 #include <stdlib.h>
 
 #include "daemon/core/state.h"
-#include "daemon/member/member_plan.h"
+#include "daemon/member/member_plan_operation.h"
 #include "daemon/member/member_service.h"
 #include "daemon/member/member_sweep.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/base/loop.h"
 #include "lib/base/map.h"
 #include "lib/base/worker.h"
 
 #define MAX_PLANS 16
 #define QUEUE_MAX 1024
+#define LATER_MS 1000
+
+static void wake(void *arg)
+{
+	struct member_service *service = arg;
+
+	loop_timer_stop(service->timer);
+	member_service_wake(service->state);
+}
+
+/* On the loop. */
+static void arm(void *arg)
+{
+	struct member_service *service = arg;
+
+	if (service->timer)
+		loop_timer_set(service->timer, LATER_MS, 0);
+}
+
+/* On the loop. */
+static void end_timer(void *arg)
+{
+	struct member_service *service = arg;
+
+	loop_timer_free(service->timer);
+	service->timer = NULL;
+}
 
 int member_service_new(struct state *state, struct error **err)
 {
 	struct member_service *service = xcalloc(1, sizeof(*service));
 
 	mutex_init(&service->mutex);
+	cond_init(&service->idle);
 	service->state = state;
 	service->coordinated = map_new(NULL);
 	service->plans = worker_new("plan", MAX_PLANS, QUEUE_MAX);
 	service->steps = worker_new("step", MEMBER_MAX_STEPS, QUEUE_MAX);
 	service->phases = worker_new("phase", MEMBER_MAX_PHASES, QUEUE_MAX);
+	service->timer = loop_timer_new(state->loop, LATER_MS, 0, wake, service);
+	loop_timer_stop(service->timer);
 	state->members = service;
 
 	int r = member_sweep(state, err);
@@ -48,10 +79,16 @@ void member_service_free(struct state *state)
 		return;
 
 	atomic_store(&service->is_stopping, true);
+	loop_call_wait(state->loop, end_timer, service);
+	mutex_lock(&service->mutex);
+	while (map_count(service->coordinated) > 0)
+		cond_wait(&service->idle, &service->mutex);
+	mutex_unlock(&service->mutex);
 	worker_free(service->plans);
 	worker_free(service->steps);
 	worker_free(service->phases);
 	map_free(service->coordinated);
+	cond_done(&service->idle);
 	mutex_done(&service->mutex);
 	free(service);
 	state->members = NULL;
@@ -62,7 +99,7 @@ static void adopt(void *arg)
 	struct state *state = arg;
 	scoped(error_freep) struct error *err = NULL;
 
-	if (member_plan_adopt(state, &err) < 0)
+	if (member_plan_operation_adopt(state, &err) < 0)
 		log_warn("Failed looking for open plans: %s", err->msg);
 }
 
@@ -70,4 +107,10 @@ void member_service_wake(struct state *state)
 {
 	if (state->members && worker_submit(state->members->plans, adopt, state) < 0)
 		log_warn("Nobody has time to look for open plans");
+}
+
+void member_service_wake_later(struct state *state)
+{
+	if (state->members)
+		loop_call(state->loop, arm, state->members);
 }

@@ -26,3 +26,6 @@ void member_service_free(struct state *state);
 
 /* Leadership came or went, or a member came back: looks for plans to coordinate. Does not block. */
 void member_service_wake(struct state *state);
+
+/* The same after a second: for what went wrong and may be better then. */
+void member_service_wake_later(struct state *state);

@@ -1,7 +1,9 @@
 #include "daemon/member/member_evacuate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cluster/cluster.h"
 #include "cluster/plan.h"
@@ -10,6 +12,8 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
+#include "daemon/member/member_plan_operation.h"
+#include "daemon/member/member_service.h"
 #include "daemon/project/placement_view.h"
 #include "daemon/storage/storage_service.h"
 #include "db/reservations.h"
@@ -19,6 +23,9 @@
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
 
+#define PLANS_KEPT 100
+#define LATE_MS 2000 /* For the operation of a plan that somebody else starts just now. */
+#define LATE_PAUSE_MS 5
 #define FAMILIES (PLACEMENT_VIEW_FAMILIES | DB_PROFILES | DB_SNAPSHOTS)
 
 void member_evacuate_done(struct member_evacuate *evacuate)
@@ -49,13 +56,32 @@ static int read_mode(struct member_evacuate *evacuate, const char *mode, struct 
 	return 0;
 }
 
+static int read_no_target(struct member_evacuate *evacuate, const char *text)
+{
+	static const char *const names[] = {
+		[MEMBER_NO_TARGET_STAY] = "stay",
+		[MEMBER_NO_TARGET_STOP] = "stop",
+		[MEMBER_NO_TARGET_FAIL] = "fail",
+	};
+	static_assert(COUNT_OF(names) == N_MEMBER_NO_TARGETS, "a name for each");
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (strcmp(names[i], text) != 0)
+			continue;
+		evacuate->no_target = (enum member_no_target)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 int member_evacuate_parse(struct json_object *body, const char *member,
                           struct member_evacuate *ret_evacuate, struct error **err)
 {
 	struct member_evacuate evacuate = { .member = member };
 	const char *action = "";
 	const char *mode = NULL;
-	const char *no_target = "stay";
+	const char *no_target = NULL;
+	int64_t downtime = 0;
 
 	int r = jv_get_string(body, "action", &action, err);
 	if (r >= 0)
@@ -66,6 +92,8 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 		r = jv_get_bool(body, "dry_run", &evacuate.is_dry, err);
 	if (r >= 0)
 		r = jv_get_string(body, "on_no_target", &no_target, err);
+	if (r >= 0)
+		r = jv_get_int(body, "downtime_ms", &downtime, err);
 	if (r < 0)
 		return r;
 
@@ -73,7 +101,9 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 		evacuate.is_restore = true;
 	else if (strcmp(action, "evacuate") != 0)
 		return error_set(err, 400, "Unknown action \"%s\"", action);
-	if (strcmp(no_target, "stay") != 0)
+	if (downtime < 0)
+		return error_set(err, 400, "Invalid downtime_ms: must not be negative");
+	if (no_target && read_no_target(&evacuate, no_target) < 0)
 		return error_set(err, 400, "Invalid on_no_target \"%s\"", no_target);
 
 	r = read_mode(&evacuate, mode, err);
@@ -90,12 +120,17 @@ struct made {
 	struct db_plan plan;
 	struct db_plan_step *steps;
 	size_t n_steps;
+	struct db_reservation *places; /* By step; borrowed texts of the step, but 'group'. */
+	size_t n_unplaced;
 };
 
 static void made_done(struct made *made)
 {
 	for (size_t i = 0; i < made->n_steps; i++)
 		db_plan_step_done(&made->steps[i]);
+	for (size_t i = 0; i < made->n_steps; i++)
+		free(made->places[i].placement_group);
+	free(made->places);
 	free(made->steps);
 	db_plan_done(&made->plan);
 	*made = (struct made){ 0 };
@@ -114,6 +149,68 @@ static int64_t *epochs_of(const struct placement_view *pv)
 	return epochs;
 }
 
+/* What each step that moves something books on its target. */
+static struct db_reservation *places_of(const struct placement_snapshot *snapshot,
+                                        const struct planner_plan *plan,
+                                        const struct db_plan_step *rows)
+{
+	struct db_reservation *places = xcalloc(plan->n_steps + 1, sizeof(*places));
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct placement_instance *inst =
+			&snapshot->instances[plan->steps[i].instance];
+		bool has_group = inst->group != PLACEMENT_NONE;
+
+		if (!*rows[i].target || strcmp(rows[i].target, rows[i].source) == 0)
+			continue;
+		places[i] = (struct db_reservation){
+			.member = rows[i].target,
+			.project = rows[i].project,
+			.instance = rows[i].instance,
+			.pool = (char *)(uintptr_t) "",
+			.memory = (int64_t)inst->memory,
+			.cpus = inst->n_cpus,
+			.placement_group =
+				xstrdup(has_group ? snapshot->groups[inst->group].name : ""),
+			.created = date_now(),
+			.expires = date_now() + MEMBER_RESERVED_FOR,
+		};
+	}
+	return places;
+}
+
+/* Nowhere to go, and told to stop then. */
+static void stop_unplaced(struct planner_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct planner_step *step = &plan->steps[i];
+
+		if (step->mode != PLANNER_STAY || step->to != PLACEMENT_NONE || !step->must_run)
+			continue;
+		step->mode = PLANNER_STOP;
+		step->to = step->from;
+	}
+}
+
+static struct db_plan plan_row(const struct member_evacuate *evacuate, enum planner_kind kind)
+{
+	char uuid[UUID_SIZE];
+
+	operation_make_shared_id(uuid);
+	return (struct db_plan){
+		.uuid = xstrdup(uuid),
+		.kind = xstrdup(planner_kind_name(kind)),
+		.member = xstrdup(evacuate->member),
+		.requestor = xstrdup(""),
+		.options = xstrdup(evacuate->options_json),
+		.state = PLAN_STATE_RUNNING,
+		.operation = xstrdup(uuid),
+		.error = xstrdup(""),
+		.created = date_now(),
+		.updated = date_now(),
+	};
+}
+
 static int make_plan(struct state *state, const struct member_evacuate *evacuate,
                      const struct db_view *view, const struct db_reservations *reservations,
                      struct made *ret_made, struct error **err)
@@ -121,7 +218,6 @@ static int make_plan(struct state *state, const struct member_evacuate *evacuate
 	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
 	struct planner_plan plan = { 0 };
 	struct placement_view pv;
-	char uuid[UUID_SIZE];
 
 	placement_view_init(&pv, view, members, reservations);
 	const struct planner_request request = {
@@ -138,24 +234,17 @@ static int make_plan(struct state *state, const struct member_evacuate *evacuate
 		placement_view_done(&pv);
 		return r;
 	}
+	if (evacuate->no_target == MEMBER_NO_TARGET_STOP)
+		stop_unplaced(&plan);
 
 	scoped_free int64_t *epochs = epochs_of(&pv);
-	uuid_make(uuid);
+	struct db_plan_step *rows = plan_rows(&pv.snapshot, &plan, epochs);
 	*ret_made = (struct made){
-		.plan = {
-			.uuid = xstrdup(uuid),
-			.kind = xstrdup(planner_kind_name(request.kind)),
-			.member = xstrdup(evacuate->member),
-			.requestor = xstrdup(""),
-			.options = xstrdup(evacuate->options_json),
-			.state = PLAN_STATE_RUNNING,
-			.operation = xstrdup(""),
-			.error = xstrdup(""),
-			.created = date_now(),
-			.updated = date_now(),
-		},
-		.steps = plan_rows(&pv.snapshot, &plan, epochs),
+		.plan = plan_row(evacuate, request.kind),
+		.steps = rows,
 		.n_steps = plan.n_steps,
+		.places = places_of(&pv.snapshot, &plan, rows),
+		.n_unplaced = plan.n_unplaced,
 	};
 	planner_plan_done(&plan);
 	placement_view_done(&pv);
@@ -251,6 +340,24 @@ static int check_member(const struct db_member *row, const struct member_evacuat
 	return 0;
 }
 
+static int book(struct db_tx *tx, struct made *made, size_t i, struct error **err)
+{
+	struct db_reservation *place = &made->places[i];
+	bool is_there = false;
+	int64_t id = 0;
+
+	if (!place->member)
+		return 0;
+
+	/* Two plans never move the same instance; what is left of one that is lost may be. */
+	int r = db_reservation_has(tx, place->project, place->instance, &is_there, err);
+	if (r < 0 || is_there)
+		return r;
+
+	place->owner = made->plan.uuid;
+	return db_reservation_create(tx, place, &id, err);
+}
+
 static int begin(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct beginning *beginning = arg;
@@ -279,13 +386,61 @@ static int begin(struct db_tx *tx, void *arg, struct error **err)
 		return r;
 
 	struct made *made = &beginning->made;
+	if (made->n_unplaced > 0 && evacuate->no_target == MEMBER_NO_TARGET_FAIL)
+		return error_set(err, 409, "Cannot evacuate \"%s\": %zu instances fit nowhere else",
+		                 evacuate->member, made->n_unplaced);
 	free(made->plan.requestor);
 	made->plan.requestor = xstrdup(beginning->requestor);
 	r = db_plan_create(tx, &made->plan, made->steps, made->n_steps, &made->plan.id, err);
+	for (size_t i = 0; r == 0 && i < made->n_steps; i++)
+		r = book(tx, made, i, err);
+	if (r == 0)
+		r = db_plan_prune(tx, PLAN_STATE_DONE, PLANS_KEPT, err);
 	if (r == 0 && !evacuate->is_restore)
 		r = db_member_set_state(tx, member->id, DB_MEMBER_EVACUATED, err);
 
 	return r;
+}
+
+int member_evacuate_check(struct request *req, const struct member_evacuate *evacuate,
+                          struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	if (!state_is_clustered(req->state))
+		return error_set(err, 400, "This server is not clustered");
+	if (!storage_service_is_ready(req->state) && !evacuate->is_forced)
+		return error_set(err, 400,
+		                 "Cannot %s \"%s\" because some storage pools have not started yet",
+		                 evacuate->is_restore ? "restore" : "evacuate", evacuate->member);
+
+	int r = db_cache_view(req->state->cache, DB_MEMBERS, &view, err);
+	return r < 0 ? r : check_member(db_cache_member(view, evacuate->member), evacuate, err);
+}
+
+/* The operation of the plan: a new one, or that of the thread that was faster. */
+static int find_operation(struct state *state, const struct db_plan *plan,
+                          struct operation **ret_op, struct error **err)
+{
+	const struct timespec pause = { .tv_nsec = LATE_PAUSE_MS * 1000000L };
+	int64_t deadline = date_deadline(LATE_MS);
+
+	for (;;) {
+		scoped(error_freep) struct error *none = NULL;
+
+		int r = member_plan_operation(state, plan, ret_op, err);
+		if (r != -EALREADY)
+			return r;
+		if (operation_find(state, plan->uuid, ret_op, &none) == 0) {
+			error_clear(err);
+			return 0;
+		}
+		if (date_left(deadline) == 0)
+			return r;
+
+		error_clear(err);
+		nanosleep(&pause, NULL);
+	}
 }
 
 int member_evacuate_begin(struct request *req, const struct member_evacuate *evacuate,
@@ -299,16 +454,9 @@ int member_evacuate_begin(struct request *req, const struct member_evacuate *eva
 		.requestor = text,
 	};
 
-	if (!state_is_clustered(req->state))
-		return error_set(err, 400, "This server is not clustered");
-	if (!storage_service_is_ready(req->state) && !evacuate->is_forced)
-		return error_set(err, 400,
-		                 "Cannot %s \"%s\" because some storage pools have not started yet",
-		                 evacuate->is_restore ? "restore" : "evacuate", evacuate->member);
-
 	int r = db_write(req->state->db, begin, &beginning, err);
 	if (r == 0)
-		r = member_plan_operation(req->state, &beginning.made.plan, ret_op, err);
+		r = find_operation(req->state, &beginning.made.plan, ret_op, err);
 	made_done(&beginning.made);
 	return r;
 }

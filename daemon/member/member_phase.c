@@ -45,6 +45,7 @@ struct json_object *member_phase_json(const struct member_phase *phase)
 	jv_set_int(obj, "epoch", phase->epoch);
 	jv_set_string(obj, "source", phase->source);
 	jv_set_string(obj, "target", phase->target);
+	jv_set_bool(obj, "must_run", phase->must_run);
 	jv_set_int(obj, "pass", phase->pass);
 	jv_set_bool(obj, "last", phase->is_last);
 	jv_set_bool(obj, "refresh", phase->is_refresh);
@@ -73,6 +74,7 @@ int member_phase_parse(struct json_object *body, struct member_phase *ret_phase,
 	phase.epoch = jv_number(body, "epoch");
 	phase.source = jv_text(body, "source");
 	phase.target = jv_text(body, "target");
+	phase.must_run = jv_flag(body, "must_run");
 	phase.pass = jv_number(body, "pass");
 	phase.is_last = jv_flag(body, "last");
 	phase.is_refresh = jv_flag(body, "refresh");
@@ -113,12 +115,6 @@ static int check_place(const struct instance *inst, const struct member_phase *p
 	return 0;
 }
 
-static bool ran(const struct instance *inst)
-{
-	return strcmp(smap_get_or(&inst->row->row.config, "volatile.last_state.power", ""),
-	              "RUNNING") == 0;
-}
-
 static int stop_timeout(const struct instance *inst)
 {
 	int timeout = DEFAULT_TIMEOUT_S;
@@ -144,14 +140,14 @@ static int pause_here(const struct instance *inst, struct json_object *answer, s
 		}
 	}
 
-	jv_set_bool(answer, "was_running", ran(inst));
 	jv_set_int(answer, "ms", date_monotonic() - start);
 	return 0;
 }
 
-static int start_here(const struct instance *inst, struct error **err)
+static int start_here(const struct instance *inst, const struct member_phase *phase,
+                      struct error **err)
 {
-	if (instance_is_running(inst) || !ran(inst))
+	if (instance_is_running(inst) || !phase->must_run)
 		return 0;
 
 	return instance_power_start_moved(inst, err);
@@ -232,7 +228,7 @@ static int run_verb(struct state *state, const struct instance *inst,
 		return pause_here(inst, answer, err);
 	case MEMBER_RESUME:
 	case MEMBER_START:
-		return start_here(inst, err);
+		return start_here(inst, phase, err);
 	case MEMBER_CLEAN:
 	case MEMBER_ABORT:
 		return remove_here(state, inst, phase, err);

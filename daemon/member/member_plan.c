@@ -6,23 +6,28 @@
 
 #include "cluster/cluster.h"
 #include "cluster/plan.h"
+#include "cluster/rebalance.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/member/member_service.h"
 #include "daemon/member/member_step.h"
+#include "daemon/member/member_undo.h"
 #include "db/members.h"
+#include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
+#include "lib/base/uuid.h"
 #include "lib/base/worker.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_parse.h"
 #include "lib/data/jv_print.h"
 
 #define DEFAULT_PARALLEL 8
-#define LOOK_MS 500 /* How often the plan's state is read while nothing else happens. */
+#define LOOK_MS 250 /* How often it is read whether somebody paused or cancelled the plan. */
+#define MAX_TRIES 2 /* Of a step that can go neither on nor back: a member that is gone. */
 
 /* A plan while this member carries it out. */
 struct running {
@@ -33,7 +38,7 @@ struct running {
 	struct db_plan plan;
 	struct db_plan_steps steps; /* Copies; the steps under way have their own. */
 	bool *is_busy;              /* By step. */
-	bool *is_stuck;             /* By step: could go neither on nor back. */
+	unsigned *n_stuck;          /* By step: how often it could go neither on nor back. */
 	size_t n_busy;
 	int64_t term;
 	bool is_replaced;
@@ -84,6 +89,19 @@ int member_plan_read_options(struct json_object *body, struct member_plan_option
 	return 0;
 }
 
+struct json_object *member_plan_metadata(const struct db_plan *plan,
+                                         const struct db_plan_steps *steps)
+{
+	struct json_object *metadata = jv_object();
+	struct json_object *json = plan_json(plan, steps->rows, steps->n, false);
+	scoped_free char *text = plan_progress_text(steps->rows, steps->n);
+
+	jv_set_take(metadata, "counts", jv_copy(jv_member(json, "counts")));
+	jv_set_take(metadata, "plan", json);
+	jv_set_string(metadata, "evacuation_progress", text);
+	return metadata;
+}
+
 struct loading {
 	const char *uuid;
 	struct db_plan *plan;
@@ -112,9 +130,30 @@ int member_plan_load(struct state *state, const char *uuid, struct db_plan *ret_
 	return db_read(state->db, load, &loading, err);
 }
 
+static int get_state(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct loading *loading = arg;
+
+	return db_plan_get(tx, loading->uuid, loading->plan, err);
+}
+
+int member_plan_is_open(struct state *state, const char *uuid, bool *ret_is_open,
+                        struct error **err)
+{
+	struct db_plan plan = { 0 };
+	struct loading loading = { .uuid = uuid, .plan = &plan };
+
+	int r = db_query(state->db, get_state, &loading, err);
+	if (r < 0)
+		return r;
+
+	*ret_is_open = plan_state_is_open(plan.state);
+	db_plan_done(&plan);
+	return 0;
+}
+
 struct taking {
 	const char *uuid;
-	struct operation *op;
 	struct running *running;
 };
 
@@ -126,10 +165,12 @@ static int take(struct db_tx *tx, void *arg, struct error **err)
 	db_plan_done(&running->plan);
 	db_plan_step_list_done(&running->steps);
 	int r = db_plan_get(tx, taking->uuid, &running->plan, err);
+	if (r == 0 && !plan_state_is_open(running->plan.state)) {
+		error_set(err, 409, "The plan has ended");
+		r = OPERATION_MOVED;
+	}
 	if (r == 0)
 		r = db_plan_take(tx, running->plan.id, &running->term, err);
-	if (r == 0 && taking->op)
-		r = db_plan_set_operation(tx, running->plan.id, operation_id(taking->op), err);
 	if (r == 0)
 		r = db_plan_step_list(tx, running->plan.id, &running->steps, err);
 
@@ -142,11 +183,9 @@ static void show(struct running *running) REQUIRES(running->mutex)
 	if (!running->op)
 		return;
 
-	scoped_free char *text = plan_progress_text(running->steps.rows, running->steps.n);
-	operation_set_metadata_key(
-		running->op, "plan",
-		plan_json(&running->plan, running->steps.rows, running->steps.n, false));
-	operation_set_metadata_key(running->op, "evacuation_progress", jv_of_string(text));
+	scoped(jv_unrefp) struct json_object *metadata =
+		member_plan_metadata(&running->plan, &running->steps);
+	operation_set_metadata(running->op, metadata);
 }
 
 static void copy_text(char **to, const char *from)
@@ -193,9 +232,9 @@ static void run_job(void *arg) NO_LOCK_CHECK
 		log_warn("Step %lld of plan %s cannot go on: %s", (long long)job->step.row.ordinal,
 		         running->plan.uuid, err->msg);
 		copy_text(&running->steps.rows[job->index].error, err->msg);
-		running->is_stuck[job->index] = true;
+		running->n_stuck[job->index]++;
 	}
-	if (r < 0 || job->step.row.phase == PLAN_PHASE_UNDONE)
+	if (running->n_stuck[job->index] >= MAX_TRIES || job->step.row.phase == PLAN_PHASE_UNDONE)
 		running->has_failed = true;
 	running->is_busy[job->index] = false;
 	running->n_busy--;
@@ -241,7 +280,8 @@ static bool may_start(const struct running *running, size_t index)
 	int64_t n_source = 0;
 	int64_t n_target = 0;
 
-	if (running->is_busy[index] || running->is_stuck[index] || plan_phase_is_final(row->phase))
+	if (running->is_busy[index] || running->n_stuck[index] >= MAX_TRIES ||
+	    plan_phase_is_final(row->phase))
 		return false;
 	for (size_t i = 0; i < running->steps.n; i++) {
 		const struct db_plan_step *other = &running->steps.rows[i];
@@ -256,12 +296,18 @@ static bool may_start(const struct running *running, size_t index)
 	return n_source < cap && n_target < cap;
 }
 
+static bool is_stopping(const struct running *running)
+{
+	return atomic_load(&running->state->members->is_stopping) ||
+	       atomic_load(&running->state->is_shutting_down);
+}
+
 static bool takes_new_steps(const struct running *running)
 {
 	return running->plan.state == PLAN_STATE_RUNNING && !running->is_replaced &&
-	       !(running->has_failed && running->options.stops_on_error) &&
-	       !atomic_load(&running->state->members->is_stopping) &&
-	       !(running->op && operation_is_cancelled(running->op));
+	       !(running->has_failed &&
+	         (running->options.stops_on_error || running->options.undoes_on_error)) &&
+	       !is_stopping(running) && !(running->op && operation_is_cancelled(running->op));
 }
 
 static void start_step(struct running *running, size_t index) REQUIRES(running->mutex)
@@ -295,63 +341,88 @@ static void start_step(struct running *running, size_t index) REQUIRES(running->
 static void start_steps(struct running *running) REQUIRES(running->mutex)
 {
 	bool takes_new = takes_new_steps(running);
-	bool is_stopping = atomic_load(&running->state->members->is_stopping);
+	bool is_over = running->is_replaced || is_stopping(running);
 
 	for (size_t i = 0; i < running->steps.n && running->n_busy < MEMBER_MAX_STEPS; i++) {
 		bool is_begun = running->steps.rows[i].phase != PLAN_PHASE_PLANNED;
 
-		if (running->is_replaced || is_stopping || !(takes_new || is_begun))
+		if (is_over || !(takes_new || is_begun))
 			continue;
 		if (may_start(running, i))
 			start_step(running, i);
 	}
 }
 
-struct reading {
+struct looking {
 	struct running *running;
 	int64_t state;
+	bool is_cancelled; /* By a client of the operation. */
 };
 
 static int read_state(struct db_tx *tx, void *arg, struct error **err)
 {
-	struct reading *reading = arg;
+	struct looking *looking = arg;
+	const struct db_plan *plan = &looking->running->plan;
 
-	int r = db_plan_check_term(tx, reading->running->plan.id, reading->running->term, err);
-	if (r < 0)
+	int r = db_plan_check_term(tx, plan->id, looking->running->term, err);
+	if (r == 0)
+		r = db_get_int(tx, "SELECT state FROM plans WHERE id = ?",
+		               DB_ARGS(db_int(plan->id)), 0, &looking->state, err);
+	if (r < 0 || !looking->is_cancelled ||
+	    (looking->state != PLAN_STATE_RUNNING && looking->state != PLAN_STATE_PAUSED))
 		return r;
 
-	return db_get_int(tx, "SELECT state FROM plans WHERE id = ?",
-	                  DB_ARGS(db_int(reading->running->plan.id)), 0, &reading->state, err);
+	r = db_plan_set_state(tx, plan->id, looking->state, PLAN_STATE_CANCELLING, NULL, err);
+	if (r == 0)
+		looking->state = PLAN_STATE_CANCELLING;
+	return r;
 }
 
 /* Whether somebody paused or cancelled it, or took it over. */
 static void look(struct running *running) NO_LOCK_CHECK
 {
 	scoped(error_freep) struct error *err = NULL;
-	struct reading reading = { .running = running };
+	struct looking looking = {
+		.running = running,
+		.is_cancelled = running->op && operation_is_cancelled(running->op) &&
+		                !is_stopping(running) &&
+		                running->plan.state != PLAN_STATE_CANCELLING,
+	};
 
-	int r = db_read(running->state->db, read_state, &reading, &err);
+	int r = looking.is_cancelled ? db_write(running->state->db, read_state, &looking, &err)
+	                             : db_read(running->state->db, read_state, &looking, &err);
 	mutex_lock(&running->mutex);
-	if (r == 0)
-		running->plan.state = reading.state;
-	else if (r == -EEXIST)
+	if (r == -EEXIST)
 		running->is_replaced = true;
+	if (r == 0 && running->plan.state != looking.state) {
+		running->plan.state = looking.state;
+		show(running);
+		/* Whoever follows the operation sees it cancelled however that was asked for. */
+		if (running->op && looking.state == PLAN_STATE_CANCELLING)
+			cancel_fire(operation_cancel_token(running->op));
+	}
 	mutex_unlock(&running->mutex);
 }
 
 static void run_steps(struct running *running) NO_LOCK_CHECK
 {
+	int64_t next_look = date_deadline(LOOK_MS);
+
 	mutex_lock(&running->mutex);
 	for (;;) {
 		start_steps(running);
-		if (running->n_busy == 0)
+		bool waits = running->plan.state == PLAN_STATE_PAUSED && !running->is_replaced &&
+		             !is_stopping(running);
+		if (running->n_busy == 0 && !waits)
 			break;
-		if (!thread_cond_wait_until(&running->changed, &running->mutex,
-		                            date_deadline(LOOK_MS))) {
-			mutex_unlock(&running->mutex);
-			look(running);
-			mutex_lock(&running->mutex);
+		if (date_left(next_look) > 0) {
+			(void)thread_cond_wait_until(&running->changed, &running->mutex, next_look);
+			continue;
 		}
+		mutex_unlock(&running->mutex);
+		look(running);
+		next_look = date_deadline(LOOK_MS);
+		mutex_lock(&running->mutex);
 	}
 	mutex_unlock(&running->mutex);
 }
@@ -368,29 +439,46 @@ static bool is_finished(const struct running *running)
 struct ending {
 	struct running *running;
 	int64_t to;
+	const char *why;
+	char *reverse; /* UUID of the plan that undoes this one. */
 };
+
+static int set_member_state(struct db_tx *tx, const char *name, enum db_member_state to,
+                            struct error **err)
+{
+	struct db_member member = { 0 };
+
+	int r = db_member_get(tx, name, &member, err);
+	if (r < 0)
+		return r;
+
+	r = db_member_set_state(tx, member.id, to, err);
+	db_member_done(&member);
+	return r;
+}
 
 static int write_end(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct ending *ending = arg;
 	const struct running *running = ending->running;
+	const struct db_plan *plan = &running->plan;
+	int64_t from = 0;
 
-	int r = db_plan_check_term(tx, running->plan.id, running->term, err);
+	int r = db_plan_check_term(tx, plan->id, running->term, err);
 	if (r == 0)
-		r = db_plan_set_state(tx, running->plan.id, running->plan.state, ending->to, NULL,
-		                      err);
-	if (r < 0 || ending->to != PLAN_STATE_DONE || strcmp(running->plan.kind, "restore") != 0)
+		r = db_get_int(tx, "SELECT state FROM plans WHERE id = ?",
+		               DB_ARGS(db_int(plan->id)), 0, &from, err);
+	if (r == 0)
+		r = db_plan_set_state(tx, plan->id, from, ending->to, ending->why, err);
+	if (r == 0)
+		r = db_reservation_delete_by(tx, plan->uuid, err);
+	if (r == 0 && ending->reverse)
+		r = member_undo_create(tx, plan, &running->steps, ending->reverse, err);
+	if (r < 0 || ending->to != PLAN_STATE_DONE || strcmp(plan->kind, "restore") != 0)
 		return r;
 
 	/* Only a member that has all of its own back takes new instances again. */
-	struct db_member member = { 0 };
-	r = db_member_get(tx, running->plan.member, &member, err);
-	if (r < 0)
-		return r;
-
-	r = db_member_set_state(tx, member.id, DB_MEMBER_CREATED, err);
-	db_member_done(&member);
-	return r;
+	return set_member_state(tx, plan->member, DB_MEMBER_CREATED, err);
 }
 
 static void tell_end(const struct running *running)
@@ -404,40 +492,68 @@ static void tell_end(const struct running *running)
 	lifecycle_send(running->state, NULL, action, NULL, url, NULL);
 }
 
-/* What the end of the plan means for whoever follows the operation. */
-static int end_plan(struct running *running, struct error **err)
+static bool is_to_undo(const struct running *running)
 {
+	return running->plan.state == PLAN_STATE_UNDOING ||
+	       (running->has_failed && running->options.undoes_on_error);
+}
+
+/* What the end of the plan means for whoever follows the operation. */
+static int end_plan(struct running *running, char **ret_reverse, struct error **err)
+{
+	char reverse[UUID_SIZE];
 	size_t n_failed = 0;
 	const char *first = "";
 
 	for (size_t i = 0; i < running->steps.n; i++) {
-		if (running->steps.rows[i].phase != PLAN_PHASE_UNDONE && !running->is_stuck[i])
+		if (running->steps.rows[i].phase != PLAN_PHASE_UNDONE && !running->n_stuck[i])
+			continue;
+		if (plan_phase_is_final(running->steps.rows[i].phase) &&
+		    running->steps.rows[i].phase != PLAN_PHASE_UNDONE)
 			continue;
 		if (n_failed++ == 0)
 			first = running->steps.rows[i].error;
 	}
 
 	struct ending ending = { .running = running, .to = PLAN_STATE_DONE };
+	scoped_free char *why = n_failed > 0 ? xasprintf("%zu of %zu instances were not moved: %s",
+	                                                 n_failed, running->steps.n, first)
+	                                     : NULL;
+	ending.why = why;
 	if (n_failed > 0)
 		ending.to = PLAN_STATE_FAILED;
-	if (!is_finished(running) && n_failed == 0)
+	else if (!is_finished(running))
 		ending.to = PLAN_STATE_CANCELLED;
+	if (is_to_undo(running)) {
+		operation_make_shared_id(reverse);
+		ending.to = PLAN_STATE_UNDONE;
+		ending.reverse = reverse;
+		member_plan_claim(running->state, reverse);
+	}
 
 	int r = db_write(running->state->db, write_end, &ending, err);
-	if (r < 0)
+	if (r < 0) {
+		if (ending.reverse)
+			member_plan_unclaim(running->state, reverse);
 		return r;
+	}
 
 	running->plan.state = ending.to;
+	/* When it is over, the cluster survives the loss of a member as before. */
+	rebalance_wait(running->state->cluster);
 	if (ending.to == PLAN_STATE_DONE)
 		tell_end(running);
-	if (n_failed > 0)
-		return error_set(err, 500, "%zu of %zu instances were not moved: %s", n_failed,
-		                 running->steps.n, first);
+	if (ending.reverse)
+		*ret_reverse = xstrdup(reverse);
+	if (why)
+		return error_set(err, 500, "%s", why);
 
-	return ending.to == PLAN_STATE_CANCELLED ? -ECANCELED : 0;
+	return ending.to == PLAN_STATE_CANCELLED
+	               ? error_set_errno(err, -ECANCELED, "The plan was cancelled")
+	               : 0;
 }
 
-static bool claim(struct state *state, const char *uuid) NO_LOCK_CHECK
+bool member_plan_claim(struct state *state, const char *uuid) NO_LOCK_CHECK
 {
 	struct member_service *service = state->members;
 
@@ -447,16 +563,17 @@ static bool claim(struct state *state, const char *uuid) NO_LOCK_CHECK
 	return is_free;
 }
 
-static void unclaim(struct state *state, const char *uuid) NO_LOCK_CHECK
+void member_plan_unclaim(struct state *state, const char *uuid) NO_LOCK_CHECK
 {
 	struct member_service *service = state->members;
 
 	mutex_lock(&service->mutex);
 	map_remove(service->coordinated, uuid);
+	cond_broadcast(&service->idle);
 	mutex_unlock(&service->mutex);
 }
 
-static int run_taken(struct running *running, struct error **err)
+static int run_taken(struct running *running, char **ret_reverse, struct error **err)
 {
 	scoped(jv_unrefp) struct json_object *options = NULL;
 
@@ -471,42 +588,40 @@ static int run_taken(struct running *running, struct error **err)
 	show(running);
 	mutex_unlock(&running->mutex);
 	run_steps(running);
-	mutex_lock(&running->mutex);
-	show(running);
-	mutex_unlock(&running->mutex);
-	if (running->is_replaced)
-		return error_set(err, 409, "The plan is carried out by another member now");
-	if (atomic_load(&running->state->members->is_stopping))
-		return error_set(err, 503, "The daemon is stopping; the plan goes on elsewhere");
-	if (running->plan.state == PLAN_STATE_PAUSED)
-		return 0;
+	if (running->is_replaced || is_stopping(running)) {
+		error_set(err, 503, "The plan is carried out by another member now");
+		return OPERATION_MOVED;
+	}
 
-	r = end_plan(running, err);
+	r = end_plan(running, ret_reverse, err);
 	mutex_lock(&running->mutex);
 	show(running);
 	mutex_unlock(&running->mutex);
 	return r;
 }
 
-int member_plan_run(struct state *state, const char *uuid, struct operation *op, struct error **err)
+/* One plan; '*ret_reverse' is set to the claimed plan that is to follow. */
+static int run_one(struct state *state, const char *uuid, struct operation *op, char **ret_reverse,
+                   struct error **err)
 {
 	struct running running = { .state = state, .op = op };
-	struct taking taking = { .uuid = uuid, .op = op, .running = &running };
-
-	if (!claim(state, uuid))
-		return error_set(err, 409, "The plan is carried out already");
+	struct taking taking = { .uuid = uuid, .running = &running };
 
 	mutex_init(&running.mutex);
 	cond_init(&running.changed);
 	int r = db_write(state->db, take, &taking, err);
 	if (r == 0) {
 		running.is_busy = xcalloc(running.steps.n + 1, sizeof(bool));
-		running.is_stuck = xcalloc(running.steps.n + 1, sizeof(bool));
-		r = run_taken(&running, err);
+		running.n_stuck = xcalloc(running.steps.n + 1, sizeof(unsigned));
+		r = run_taken(&running, ret_reverse, err);
 	}
-	unclaim(state, uuid);
+	/* Whatever kept it from its end: it is open, and somebody must carry it out. */
+	if (r < 0 && plan_state_is_open(running.plan.state) && r != OPERATION_MOVED) {
+		log_warn("Plan %s waits: %s", uuid, *err ? (*err)->msg : "");
+		r = OPERATION_MOVED;
+	}
 	free(running.is_busy);
-	free(running.is_stuck);
+	free(running.n_stuck);
 	db_plan_done(&running.plan);
 	db_plan_step_list_done(&running.steps);
 	cond_done(&running.changed);
@@ -514,156 +629,18 @@ int member_plan_run(struct state *state, const char *uuid, struct operation *op,
 	return r;
 }
 
-struct plan_job {
-	struct state *state;
-	char *uuid;
-};
-
-static int run_operation(struct operation *op, void *arg, struct error **err)
+int member_plan_run(struct state *state, const char *uuid, struct operation *op, struct error **err)
 {
-	const struct plan_job *job = arg;
+	scoped_free char *reverse = NULL;
 
-	return member_plan_run(job->state, job->uuid, op, err);
-}
-
-static void free_job(void *arg)
-{
-	struct plan_job *job = arg;
-
-	free(job->uuid);
-	free(job);
-}
-
-int member_plan_operation(struct state *state, const struct db_plan *plan,
-                          struct operation **ret_op, struct error **err)
-{
-	struct plan_job *job = xcalloc(1, sizeof(*job));
-	scoped_free char *url = lifecycle_url(
-		NULL, (const char *const[]){ "cluster", "members", plan->member, NULL });
-
-	job->state = state;
-	job->uuid = xstrdup(plan->uuid);
-	const struct operation_spec spec = {
-		.description = strcmp(plan->kind, "restore") == 0 ? "Restoring cluster member"
-		                                                  : "Evacuating cluster member",
-		.entity_url = url,
-		.run = run_operation,
-		.free_arg = free_job,
-		.arg = job,
-	};
-	int r = operation_new(state, &spec, ret_op, err);
-	if (r < 0)
-		free_job(job);
-
-	return r;
-}
-
-static int list_open(struct db_tx *tx, void *arg, struct error **err)
-{
-	static const int64_t active[] = { PLAN_STATE_RUNNING, PLAN_STATE_CANCELLING,
-		                          PLAN_STATE_UNDOING };
-
-	return db_plan_list(tx, active, COUNT_OF(active), arg, err);
-}
-
-int member_plan_adopt(struct state *state, struct error **err)
-{
-	struct db_plans plans = { 0 };
-
-	if (!cluster_is_leader(state->cluster))
-		return 0;
-
-	int r = db_read(state->db, list_open, &plans, err);
-	if (r < 0)
-		return r;
-
-	for (size_t i = 0; i < plans.n; i++) {
-		scoped(operation_unrefp) struct operation *op = NULL;
+	int r = run_one(state, uuid, op, &reverse, err);
+	if (reverse) {
 		scoped(error_freep) struct error *failed = NULL;
-		struct member_service *service = state->members;
+		scoped_free char *none = NULL;
 
-		mutex_lock(&service->mutex);
-		bool is_ours = map_has(service->coordinated, plans.rows[i].uuid);
-		mutex_unlock(&service->mutex);
-		if (is_ours)
-			continue;
-
-		log_info("Taking over plan %s", plans.rows[i].uuid);
-		if (member_plan_operation(state, &plans.rows[i], &op, &failed) < 0 ||
-		    operation_start(op, &failed) < 0)
-			log_warn("Failed taking over plan %s: %s", plans.rows[i].uuid, failed->msg);
+		if (run_one(state, reverse, op, &none, &failed) < 0)
+			log_warn("Failed undoing plan %s: %s", uuid, failed ? failed->msg : "");
+		member_plan_unclaim(state, reverse);
 	}
-	db_plan_list_done(&plans);
-	return 0;
-}
-
-struct acting {
-	const char *uuid;
-	int64_t to;
-	bool is_retry;
-};
-
-static int again(struct db_tx *tx, const struct db_plan *plan, struct error **err)
-{
-	struct db_plan_steps steps = { 0 };
-
-	int r = db_plan_step_list(tx, plan->id, &steps, err);
-	for (size_t i = 0; r == 0 && i < steps.n; i++) {
-		int64_t from = steps.rows[i].phase;
-
-		if (from != PLAN_PHASE_UNDONE)
-			continue;
-		steps.rows[i].phase = PLAN_PHASE_PLANNED;
-		r = db_plan_step_update(tx, &steps.rows[i], from, err);
-	}
-	db_plan_step_list_done(&steps);
 	return r;
-}
-
-static int act(struct db_tx *tx, void *arg, struct error **err)
-{
-	const struct acting *acting = arg;
-	struct db_plan plan = { 0 };
-
-	int r = db_plan_get(tx, acting->uuid, &plan, err);
-	if (r < 0)
-		return r;
-
-	bool is_possible = acting->is_retry ? !plan_state_is_active(plan.state) &&
-	                                              plan.state != PLAN_STATE_DONE
-	                                    : plan_state_is_open(plan.state);
-	if (!is_possible)
-		r = error_set(err, 400, "The plan is %s", plan_state_name(plan.state));
-	if (r == 0 && acting->is_retry)
-		r = again(tx, &plan, err);
-	if (r == 0)
-		r = db_plan_set_state(tx, plan.id, plan.state, acting->to, NULL, err);
-	db_plan_done(&plan);
-	return r;
-}
-
-int member_plan_act(struct state *state, const char *uuid, const char *action, struct error **err)
-{
-	static const struct {
-		const char *name;
-		int64_t to;
-		bool is_retry;
-	} actions[] = {
-		{ "pause", PLAN_STATE_PAUSED, false },
-		{ "resume", PLAN_STATE_RUNNING, false },
-		{ "cancel", PLAN_STATE_CANCELLING, false },
-		{ "retry", PLAN_STATE_RUNNING, true },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(actions); i++) {
-		struct acting acting = {
-			.uuid = uuid,
-			.to = actions[i].to,
-			.is_retry = actions[i].is_retry,
-		};
-
-		if (strcmp(actions[i].name, action) == 0)
-			return db_write(state->db, act, &acting, err);
-	}
-	return error_set(err, 400, "Unknown action \"%s\"", action);
 }

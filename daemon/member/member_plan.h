@@ -31,21 +31,24 @@ int member_plan_read_options(struct json_object *body, struct member_plan_option
                              char **ret_json, struct error **err);
 
 /*
- * Takes the plan over and carries it out; returns when it has ended, was paused, or was taken over
- * by another (-EEXIST, 409). 'op' shows the progress.
+ * Takes the plan over and carries it out, and what undoes it if that is asked for; returns when it
+ * has ended. OPERATION_MOVED: it is open, and this member carries it out no longer. 'op' shows the
+ * progress. The caller has claimed it.
  */
 int member_plan_run(struct state *state, const char *uuid, struct operation *op,
                     struct error **err);
 
-/* Makes the operation that runs the plan, in the name of who asked for it. */
-int member_plan_operation(struct state *state, const struct db_plan *plan,
-                          struct operation **ret_op, struct error **err);
+/* Who has claimed a plan is the one thread here that carries it out; false: there is one. */
+bool member_plan_claim(struct state *state, const char *uuid);
+void member_plan_unclaim(struct state *state, const char *uuid);
 
-/* Takes over all open plans that nobody here coordinates yet; on the leader only. */
-int member_plan_adopt(struct state *state, struct error **err);
+/* {"plan", "counts", "evacuation_progress"}: what its operation shows; owned by the caller. */
+struct json_object *member_plan_metadata(const struct db_plan *plan,
+                                         const struct db_plan_steps *steps) MUST_CHECK;
 
-/* {action}: "pause", "resume", "cancel", "retry" or "undo". 400 where it does not apply. */
-int member_plan_act(struct state *state, const char *uuid, const char *action, struct error **err);
+/* Whether it has not ended yet; 404. */
+int member_plan_is_open(struct state *state, const char *uuid, bool *ret_is_open,
+                        struct error **err);
 
 /* Loads one with its steps. 404. Release both with their _done functions. */
 int member_plan_load(struct state *state, const char *uuid, struct db_plan *ret_plan,

@@ -4,21 +4,26 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "lib/base/date.h"
 #include "lib/base/thread.h"
 
 #define MEMBER_MAX_STEPS 32
 #define MEMBER_MAX_PHASES 64
+#define MEMBER_RESERVED_FOR (24 * 3600 * DATE_SECOND)
 
+struct loop_timer;
 struct map;
 struct state;
 struct worker;
 
 struct member_service {
 	struct mutex mutex;
+	struct cond idle;                /* A plan is no longer coordinated here. */
 	struct map *coordinated GUARDED; /* UUIDs of plans that a thread of ours coordinates. */
 	struct state *state;
-	struct worker *plans;  /* One thread per open plan. */
-	struct worker *steps;  /* Steps of them. */
-	struct worker *phases; /* What other coordinators ask of this member. */
+	struct worker *plans;     /* One thread per open plan. */
+	struct worker *steps;     /* Steps of them. */
+	struct worker *phases;    /* What other coordinators ask of this member. */
+	struct loop_timer *timer; /* To look for plans a little later; the loop's. */
 	atomic_bool is_stopping;
 };

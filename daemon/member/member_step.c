@@ -24,8 +24,8 @@
 #define MAX_PASSES 4
 #define SMALL_PASS (4 << 20) /* Bytes: less than that changed, so stopping is worth it. */
 #define RETRY_MS 60000       /* For what must go on and can only wait: a member that is gone. */
-#define RETRY_PAUSE_MS 250
-#define RESERVED_FOR (3600 * DATE_SECOND)
+#define TIDY_MS 15000        /* For files on a member that is gone: it looks when it comes back. */
+#define RETRY_PAUSE_MS 100
 
 /* Asks a member, itself included, to do its part; see member_phase.h. */
 static int ask(struct member_step *step, const char *member, struct member_phase phase,
@@ -43,6 +43,7 @@ static int ask(struct member_step *step, const char *member, struct member_phase
 	phase.epoch = step->row.epoch;
 	phase.source = step->row.source;
 	phase.target = step->row.target;
+	phase.must_run = step->row.was_running;
 	phase.bandwidth = step->bandwidth;
 
 	int r = 0;
@@ -68,41 +69,46 @@ static int ask(struct member_step *step, const char *member, struct member_phase
 	return 0;
 }
 
+/* What else a transaction does; it may change the row that is to be written. */
+typedef int step_also(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                      struct error **err);
+
 struct advance {
 	struct member_step *step;
 	enum plan_phase to;
-	int (*also)(struct db_tx *tx, struct member_step *step, struct error **err);
+	step_also *also;
+	struct db_plan_step row; /* Outcome: numbers only, texts are the step's. */
 };
 
 static int write_advance(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct advance *advance = arg;
 	struct member_step *step = advance->step;
-	struct db_plan_step row = step->row;
 
+	advance->row = step->row;
+	advance->row.phase = advance->to;
 	int r = db_plan_check_term(tx, step->plan_id, step->term, err);
 	if (r == 0 && advance->also)
-		r = advance->also(tx, step, err);
+		r = advance->also(tx, step, &advance->row, err);
 	if (r < 0)
 		return r;
 
-	row.phase = advance->to;
-	return db_plan_step_update(tx, &row, step->row.phase, err);
+	return db_plan_step_update(tx, &advance->row, step->row.phase, err);
 }
 
 /* The next phase, written on condition that the plan is still ours and the step where it was. */
-static int advance(struct member_step *step, enum plan_phase to,
-                   int (*also)(struct db_tx *tx, struct member_step *step, struct error **err),
+static int advance(struct member_step *step, enum plan_phase to, step_also *also,
                    struct error **err)
 {
 	struct advance change = { .step = step, .to = to, .also = also };
 
-	assert(plan_phase_may_become((enum plan_phase)step->row.phase, to));
 	int r = db_write(step->state->db, write_advance, &change, err);
 	if (r < 0)
 		return r;
 
 	step->row.phase = to;
+	step->row.epoch = change.row.epoch;
+	step->row.was_running = change.row.was_running;
 	step->row.updated = date_now();
 	if (step->changed)
 		step->changed(step->arg);
@@ -130,9 +136,11 @@ static void set_detail(struct member_step *step, const char *key, int64_t value)
 	step->row.detail = jv_print_text(detail, NULL);
 }
 
-static int reserve(struct db_tx *tx, struct member_step *step, struct error **err)
+/* Made with the plan; anew when the step is tried again. */
+static int reserve(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                   struct error **err)
 {
-	struct db_reservation row = {
+	struct db_reservation reservation = {
 		.member = step->row.target,
 		.project = step->row.project,
 		.instance = step->row.instance,
@@ -140,63 +148,147 @@ static int reserve(struct db_tx *tx, struct member_step *step, struct error **er
 		.owner = (char *)(uintptr_t)step->plan,
 		.placement_group = (char *)(uintptr_t) "",
 		.created = date_now(),
-		.expires = date_now() + RESERVED_FOR,
+		.expires = date_now() + MEMBER_RESERVED_FOR,
 	};
+	bool is_there = false;
 	int64_t id = 0;
 
-	int r = db_reservation_delete_of(tx, row.project, row.instance, err);
+	(void)row;
+	int r = db_reservation_has(tx, step->row.project, step->row.instance, &is_there, err);
+	if (r < 0 || is_there)
+		return r;
+
+	return db_reservation_create(tx, &reservation, &id, err);
+}
+
+/*
+ * From here to the commit nobody else starts or stops it, so whether it runs now is whether it must
+ * run in the end, whatever is read of it later.
+ */
+static int settle(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                  struct error **err)
+{
+	struct db_instance inst = { 0 };
+
+	int r = db_instance_get_by_id(tx, step->row.instance_id, &inst, err);
 	if (r < 0)
 		return r;
 
-	return db_reservation_create(tx, &row, &id, err);
+	if (inst.epoch != row->epoch || strcmp(inst.member, row->source) != 0)
+		r = error_set(err, 409, "Instance \"%s\" has moved since the plan was made",
+		              row->instance);
+	row->was_running =
+		strcmp(smap_get_or(&inst.config, "volatile.last_state.power", ""), "RUNNING") == 0;
+	db_instance_done(&inst);
+	return r;
 }
 
-static int unreserve(struct db_tx *tx, struct member_step *step, struct error **err)
+static int reserve_and_settle(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                              struct error **err)
 {
+	int r = reserve(tx, step, row, err);
+
+	return r < 0 ? r : settle(tx, step, row, err);
+}
+
+static int unreserve(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                     struct error **err)
+{
+	(void)row;
 	return db_reservation_delete_of(tx, step->row.project, step->row.instance, err);
 }
 
-/* Where it was evacuated from is remembered by the first move and forgotten by the way home. */
-static int set_origin(struct db_tx *tx, struct member_step *step, struct error **err)
+static bool is_leaving(const struct member_step *step)
+{
+	return strcmp(step->kind, "evacuate") == 0 || strcmp(step->kind, "heal") == 0;
+}
+
+static int write_origin(struct db_tx *tx, struct member_step *step, const char *origin,
+                        struct error **err)
 {
 	scoped(smap_done) struct smap changes = { 0 };
+
+	smap_set(&changes, "volatile.evacuate.origin", origin);
+	return db_instance_patch_config(tx, step->row.instance_id, &changes, err);
+}
+
+static int read_origin(struct db_tx *tx, struct member_step *step, char **ret_origin,
+                       struct error **err)
+{
 	struct db_instance row = { 0 };
 
 	int r = db_instance_get_by_id(tx, step->row.instance_id, &row, err);
 	if (r < 0)
 		return r;
 
-	const char *origin = smap_get(&row.config, "volatile.evacuate.origin");
-	bool is_leaving = strcmp(step->kind, "evacuate") == 0 || strcmp(step->kind, "heal") == 0;
-	if (is_leaving && !origin && strcmp(step->row.source, step->member) == 0)
-		smap_set(&changes, "volatile.evacuate.origin", step->row.source);
-	else if (!is_leaving && origin)
-		smap_set(&changes, "volatile.evacuate.origin", "");
+	*ret_origin = xstrdup(smap_get_or(&row.config, "volatile.evacuate.origin", ""));
 	db_instance_done(&row);
-	if (changes.n_entries == 0)
-		return 0;
+	return 0;
+}
 
-	return db_instance_patch_config(tx, step->row.instance_id, &changes, err);
+/* Where it was evacuated from is remembered by the first move and forgotten by the way home. */
+static int set_origin(struct db_tx *tx, struct member_step *step, struct error **err)
+{
+	scoped_free char *origin = NULL;
+
+	int r = read_origin(tx, step, &origin, err);
+	if (r < 0)
+		return r;
+	if (is_leaving(step) && !*origin && strcmp(step->row.source, step->member) == 0)
+		return write_origin(tx, step, step->row.source, err);
+	if (!is_leaving(step) && *origin)
+		return write_origin(tx, step, "", err);
+
+	return 0;
+}
+
+/* As it was before a move that did not last. */
+static int take_back_origin(struct db_tx *tx, struct member_step *step, struct error **err)
+{
+	scoped_free char *origin = NULL;
+
+	int r = read_origin(tx, step, &origin, err);
+	if (r < 0)
+		return r;
+	if (is_leaving(step) && strcmp(origin, step->row.source) == 0)
+		return write_origin(tx, step, "", err);
+	if (!is_leaving(step) && !*origin && strcmp(step->row.target, step->member) == 0)
+		return write_origin(tx, step, step->member, err);
+
+	return 0;
 }
 
 /* The one transaction that moves the instance. */
-static int commit(struct db_tx *tx, struct member_step *step, struct error **err)
+static int commit(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                  struct error **err)
 {
 	int r = db_instance_commit_move(tx, step->row.instance_id, step->row.epoch,
 	                                step->row.target, err);
 	if (r == 0)
 		r = set_origin(tx, step, err);
 	if (r == 0)
-		r = unreserve(tx, step, err);
+		r = unreserve(tx, step, row, err);
 
+	row->epoch = step->row.epoch + 1;
 	return r;
 }
 
 /* Back again, when the target has said that it cannot start it. */
-static int commit_back(struct db_tx *tx, struct member_step *step, struct error **err)
+static int commit_back(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
+                       struct error **err)
 {
-	return db_instance_commit_move(tx, step->row.instance_id, step->row.epoch, step->row.source,
-	                               err);
+	int r = db_instance_commit_move(tx, step->row.instance_id, step->row.epoch,
+	                                step->row.source, err);
+	if (r == 0)
+		r = take_back_origin(tx, step, err);
+
+	row->epoch = step->row.epoch + 1;
+	return r;
+}
+
+static bool is_gone(const struct error *err)
+{
+	return err->status == 503 || err->status == 504;
 }
 
 /* Passes while it runs, until little changes between them. */
@@ -229,16 +321,16 @@ static int copy_running(struct member_step *step, struct error **err)
 static int stop_and_copy(struct member_step *step, struct error **err)
 {
 	bool is_refresh = strcmp(step->row.mode, "refresh-migrate") == 0;
-	scoped(jv_unrefp) struct json_object *paused = NULL;
 	scoped(jv_unrefp) struct json_object *received = NULL;
 	int64_t start = date_monotonic();
 
-	int r = ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_PAUSE }, &paused,
+	int r = ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_PAUSE }, NULL,
 	            err);
-	if (r < 0)
+	if (r < 0) {
+		step->is_pause_unknown = is_gone(*err);
 		return r;
+	}
 
-	step->row.was_running = jv_flag(paused, "was_running");
 	r = ask(step, step->row.target,
 	        (struct member_phase){ .verb = MEMBER_RECEIVE,
 	                               .pass = is_refresh ? MAX_PASSES : 0,
@@ -260,6 +352,7 @@ static int stop_and_copy(struct member_step *step, struct error **err)
 /* Everything up to the commit; what fails here is undone. */
 static int run_until_commit(struct member_step *step, struct error **err)
 {
+	bool is_refresh = strcmp(step->row.mode, "refresh-migrate") == 0;
 	int r = 0;
 
 	if (step->row.phase == PLAN_PHASE_PLANNED) {
@@ -267,32 +360,31 @@ static int run_until_commit(struct member_step *step, struct error **err)
 		step->row.attempt++;
 		step->row.bytes_done = 0;
 		set_text(&step->row.error, "");
-		r = advance(step, PLAN_PHASE_RESERVED, reserve, err);
+		/* Nothing is copied before it stops: three phases in one transaction. */
+		r = is_refresh ? advance(step, PLAN_PHASE_RESERVED, reserve, err)
+		               : advance(step, PLAN_PHASE_COPIED, reserve_and_settle, err);
 	}
-	if (r == 0 && step->row.phase == PLAN_PHASE_RESERVED)
-		r = advance(step, PLAN_PHASE_PREPARED, NULL, err);
-	if (r == 0 && step->row.phase == PLAN_PHASE_PREPARED) {
-		if (strcmp(step->row.mode, "refresh-migrate") == 0)
+	if (r == 0 &&
+	    (step->row.phase == PLAN_PHASE_RESERVED || step->row.phase == PLAN_PHASE_PREPARED)) {
+		if (is_refresh)
 			r = copy_running(step, err);
 		if (r == 0)
-			r = advance(step, PLAN_PHASE_COPIED, NULL, err);
+			r = advance(step, PLAN_PHASE_COPIED, settle, err);
 	}
-	if (r == 0 && step->row.phase == PLAN_PHASE_COPIED) {
-		r = stop_and_copy(step, err);
-		if (r == 0)
-			r = advance(step, PLAN_PHASE_PAUSED, NULL, err);
-	}
-	if (r == 0 && step->row.phase == PLAN_PHASE_PAUSED) {
-		r = advance(step, PLAN_PHASE_COMMITTED, commit, err);
-		if (r == 0)
-			step->row.epoch++;
-	}
-	return r;
-}
+	if (r < 0)
+		return r;
 
-static bool is_gone(const struct error *err)
-{
-	return err->status == 503 || err->status == 504;
+	/*
+	 * Also what is said to be paused already is paused and copied: whoever drove the step
+	 * before may have let it run again.
+	 */
+	r = stop_and_copy(step, err);
+	if (r == 0 && step->row.phase == PLAN_PHASE_COPIED)
+		r = advance(step, PLAN_PHASE_PAUSED, NULL, err);
+	if (r == 0)
+		r = advance(step, PLAN_PHASE_COMMITTED, commit, err);
+
+	return r;
 }
 
 static int check_term(struct db_tx *tx, void *arg, struct error **err)
@@ -317,9 +409,9 @@ static bool is_stopping(const struct member_step *step)
 
 /* Asks again and again while the member cannot be reached. */
 static int ask_patiently(struct member_step *step, const char *member, enum member_verb verb,
-                         struct error **err)
+                         int64_t patience_ms, struct error **err)
 {
-	int64_t deadline = date_deadline(RETRY_MS);
+	int64_t deadline = date_deadline(patience_ms);
 	const struct timespec pause = { .tv_nsec = RETRY_PAUSE_MS * 1000000L };
 
 	for (;;) {
@@ -327,55 +419,78 @@ static int ask_patiently(struct member_step *step, const char *member, enum memb
 		if (r == 0 || !is_gone(*err) || date_left(deadline) == 0 || is_stopping(step))
 			return r;
 
-		error_free(*err);
-		*err = NULL;
+		error_clear(err);
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* It runs on the source again if it ran; when nobody knows how far stopping it came, stop first. */
+static int resume(struct member_step *step, struct error **err)
+{
+	int r = 0;
+
+	if (step->is_pause_unknown)
+		r = ask_patiently(step, step->row.source, MEMBER_PAUSE, RETRY_MS, err);
+	if (r == 0)
+		r = ask_patiently(step, step->row.source, MEMBER_RESUME, RETRY_MS, err);
+
+	return r;
+}
+
+/* Files of it that a member keeps are removed, now or when that member looks by itself. */
+static int tidy(struct member_step *step, const char *member, enum member_verb verb,
+                struct error **err)
+{
+	scoped(error_freep) struct error *failed = NULL;
+
+	int r = ask_patiently(step, member, verb, TIDY_MS, &failed);
+	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
+		return error_move(err, &failed);
+	if (r < 0)
+		log_info("Member \"%s\" keeps files of \"%s\" until it looks: %s", member,
+		         step->row.instance, failed->msg);
+
+	return 0;
 }
 
 /* The instance goes on where it was; what the target has of it goes. */
 static int undo(struct member_step *step, const char *why, struct error **err)
 {
-	scoped(error_freep) struct error *abort_err = NULL;
-	scoped(error_freep) struct error *resume_err = NULL;
+	scoped(error_freep) struct error *failed = NULL;
+	int r = 0;
 
 	set_text(&step->row.error, why);
-	if (step->row.phase != PLAN_PHASE_PLANNED &&
-	    ask(step, step->row.target, (struct member_phase){ .verb = MEMBER_ABORT }, NULL,
-	        &abort_err) < 0)
-		log_info("Member \"%s\" keeps what it received of \"%s\" until it looks: %s",
-		         step->row.target, step->row.instance, abort_err->msg);
-	if (step->row.phase >= PLAN_PHASE_COPIED &&
-	    ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_RESUME }, NULL,
-	        &resume_err) < 0)
+	if (step->row.phase >= PLAN_PHASE_COPIED)
+		r = resume(step, &failed);
+	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
+		return error_move(err, &failed);
+	if (r < 0)
 		log_warn("Instance \"%s\" was not started again on \"%s\": %s", step->row.instance,
-		         step->row.source, resume_err->msg);
+		         step->row.source, failed->msg);
 
+	if (step->row.phase != PLAN_PHASE_PLANNED) {
+		r = tidy(step, step->row.target, MEMBER_ABORT, err);
+		if (r < 0)
+			return r;
+	}
 	return advance(step, PLAN_PHASE_UNDONE, unreserve, err);
 }
 
 /* The target refused to start it: home again, by a commit of its own. */
 static int move_back(struct member_step *step, const char *why, struct error **err)
 {
-	scoped(error_freep) struct error *ignored = NULL;
+	scoped(error_freep) struct error *failed = NULL;
 
 	set_text(&step->row.error, why);
 	int r = advance(step, PLAN_PHASE_UNDONE, commit_back, err);
 	if (r < 0)
 		return r;
 
-	step->row.epoch++;
-	if (ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_RESUME }, NULL,
-	        &ignored) < 0)
+	if (ask_patiently(step, step->row.source, MEMBER_RESUME, RETRY_MS, &failed) < 0)
 		log_warn("Instance \"%s\" was not started again on \"%s\": %s", step->row.instance,
-		         step->row.source, ignored->msg);
+		         step->row.source, failed->msg);
 
-	scoped(error_freep) struct error *abort_err = NULL;
-	if (ask(step, step->row.target, (struct member_phase){ .verb = MEMBER_ABORT }, NULL,
-	        &abort_err) < 0)
-		log_info("Member \"%s\" keeps what it received of \"%s\" until it looks: %s",
-		         step->row.target, step->row.instance, abort_err->msg);
-	return 0;
+	return tidy(step, step->row.target, MEMBER_ABORT, err);
 }
 
 static void tell(struct member_step *step, const char *action)
@@ -393,10 +508,9 @@ static int run_after_commit(struct member_step *step, struct error **err)
 	if (step->row.phase == PLAN_PHASE_COMMITTED) {
 		scoped(error_freep) struct error *failed = NULL;
 
-		r = ask_patiently(step, step->row.target, MEMBER_START, &failed);
-		if (r < 0 && is_gone(failed))
-			return error_move(err, &failed);
-		if (is_replaced(step, r))
+		if (step->row.was_running)
+			r = ask_patiently(step, step->row.target, MEMBER_START, RETRY_MS, &failed);
+		if (r < 0 && (is_gone(failed) || is_stopping(step) || is_replaced(step, r)))
 			return error_move(err, &failed);
 		if (r < 0)
 			return move_back(step, failed->msg, err);
@@ -406,17 +520,9 @@ static int run_after_commit(struct member_step *step, struct error **err)
 			tell(step, "instance-migrated");
 	}
 	if (r == 0 && step->row.phase == PLAN_PHASE_RUNNING) {
-		scoped(error_freep) struct error *failed = NULL;
-
-		/* A source that is gone removes its files itself when it comes back. */
-		if (ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_CLEAN }, NULL,
-		        &failed) < 0) {
-			if (is_replaced(step, failed->code))
-				return error_move(err, &failed);
-			log_info("Member \"%s\" keeps the files of \"%s\" until it looks: %s",
-			         step->row.source, step->row.instance, failed->msg);
-		}
-		r = advance(step, PLAN_PHASE_CLEANED, NULL, err);
+		r = tidy(step, step->row.source, MEMBER_CLEAN, err);
+		if (r == 0)
+			r = advance(step, PLAN_PHASE_CLEANED, NULL, err);
 	}
 	return r;
 }
@@ -451,9 +557,8 @@ static int run_in_place(struct member_step *step, enum member_verb verb, enum pl
 		step->row.started = date_now();
 		step->row.attempt++;
 		set_text(&step->row.error, "");
-		r = ask(step, step->row.source, (struct member_phase){ .verb = verb }, NULL,
-		        &failed);
-		if (is_replaced(step, r))
+		r = ask_patiently(step, step->row.source, verb, RETRY_MS, &failed);
+		if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
 			return error_move(err, &failed);
 		if (r < 0) {
 			set_text(&step->row.error, failed->msg);

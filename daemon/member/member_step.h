@@ -18,6 +18,7 @@ struct member_step {
 	const char *member; /* Which the plan is about. */
 	int64_t bandwidth;
 	struct db_plan_step row; /* Owned by the coordinator; kept as the database has it. */
+	bool is_pause_unknown;   /* The source was lost while it stopped the instance. */
 
 	/* Called after each phase, for those who watch. */
 	void (*changed)(void *arg);

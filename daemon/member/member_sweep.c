@@ -3,28 +3,96 @@
 #include <string.h>
 
 #include "cluster/plan.h"
+#include "daemon/core/locks.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
+#include "daemon/instance/instance_power.h"
 #include "daemon/storage/storage_instance.h"
 #include "daemon/storage/storage_transfer.h"
 #include "db/plans.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 
+/* The steps that matter, with the plans that they are of. */
+struct steps {
+	struct db_plans plans;
+	struct db_plan_steps rows;
+};
+
 static int list_steps(struct db_tx *tx, void *arg, struct error **err)
 {
-	return db_plan_step_list(tx, 0, arg, err);
+	struct steps *steps = arg;
+
+	db_plan_list_done(&steps->plans);
+	db_plan_step_list_done(&steps->rows);
+	int r = db_plan_list(tx, NULL, 0, &steps->plans, err);
+	if (r < 0)
+		return r;
+
+	return db_plan_step_list(tx, 0, &steps->rows, err);
+}
+
+static void steps_done(struct steps *steps)
+{
+	db_plan_list_done(&steps->plans);
+	db_plan_step_list_done(&steps->rows);
+}
+
+static bool is_open(const struct steps *steps, int64_t plan_id)
+{
+	for (size_t i = 0; i < steps->plans.n; i++)
+		if (steps->plans.rows[i].id == plan_id)
+			return plan_state_is_open(steps->plans.rows[i].state);
+
+	return false;
 }
 
 /* Whether a step that has not ended is about the instance: its coordinator will see to it. */
-static bool is_under_way(const struct db_plan_steps *steps, int64_t instance_id)
+static bool is_under_way(const struct steps *steps, int64_t instance_id)
 {
-	for (size_t i = 0; i < steps->n; i++)
-		if (steps->rows[i].instance_id == instance_id &&
-		    !plan_phase_is_final(steps->rows[i].phase))
-			return true;
+	for (size_t i = 0; i < steps->rows.n; i++) {
+		const struct db_plan_step *row = &steps->rows.rows[i];
 
+		if (row->instance_id == instance_id && !plan_phase_is_final(row->phase) &&
+		    is_open(steps, row->plan_id))
+			return true;
+	}
 	return false;
+}
+
+/* Whether the last step about the instance stopped it here on purpose. */
+static bool was_stopped(const struct steps *steps, int64_t instance_id)
+{
+	for (size_t i = steps->rows.n; i-- > 0;) {
+		const struct db_plan_step *row = &steps->rows.rows[i];
+
+		if (row->instance_id == instance_id)
+			return strcmp(row->mode, "stop") == 0 && row->phase == PLAN_PHASE_CLEANED;
+	}
+	return false;
+}
+
+/*
+ * A move away from here was given up while this member was down, and so nobody could start the
+ * instance again; an evacuated member starts nothing else when it comes back.
+ */
+static void start_again(struct state *state, const struct db_expanded *row)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped(error_freep) struct error *err = NULL;
+
+	int r = instance_lock(state, row->row.project, row->row.name, NULL, &lock, &inst, &err);
+	if (r == 0 && !instance_is_running(inst))
+		r = instance_power_start_moved(inst, &err);
+	if (r < 0)
+		log_warn("Failed starting instance \"%s\" again: %s", row->row.name, err->msg);
+}
+
+static bool is_to_run(const struct db_expanded *row)
+{
+	return strcmp(smap_get_or(&row->row.config, "volatile.last_state.power", ""), "RUNNING") ==
+	       0;
 }
 
 static void sweep_one(struct state *state, const struct instance *inst)
@@ -50,7 +118,7 @@ int member_sweep(struct state *state, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *here = state_member_name(state);
-	struct db_plan_steps steps = { 0 };
+	struct steps steps = { 0 };
 	size_t n = 0;
 
 	if (!state_is_clustered(state))
@@ -59,18 +127,28 @@ int member_sweep(struct state *state, struct error **err)
 	int r = db_cache_view(state->cache, INSTANCE_FAMILIES, &view, err);
 	if (r == 0)
 		r = db_read(state->db, list_steps, &steps, err);
-	if (r < 0)
+	if (r < 0) {
+		steps_done(&steps);
 		return r;
+	}
 
+	const struct db_member *member = db_cache_member(view, here);
+	bool is_evacuated = member && member->state == DB_MEMBER_EVACUATED;
 	const struct db_expanded *const *rows = db_cache_instances(view, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(rows[i]->row.member, here) == 0 || is_under_way(&steps, rows[i]->row.id))
+		bool is_here = strcmp(rows[i]->row.member, here) == 0;
+
+		if (is_under_way(&steps, rows[i]->row.id))
 			continue;
 
 		struct instance *inst = instance_of_row(state, rows[i]);
-		sweep_one(state, inst);
+		if (!is_here)
+			sweep_one(state, inst);
+		else if (is_evacuated && is_to_run(rows[i]) && inst->engine &&
+		         !instance_is_running(inst) && !was_stopped(&steps, rows[i]->row.id))
+			start_again(state, rows[i]);
 		instance_free(inst);
 	}
-	db_plan_step_list_done(&steps);
+	steps_done(&steps);
 	return 0;
 }

@@ -186,7 +186,7 @@ class Member:
 
     def remove(self):
         self.kill()
-        for pid in (self.holder, self.unshare):
+        for pid in (self.unshare, self.holder):
             if pid and alive(pid):
                 os.kill(pid, signal.SIGKILL)
                 wait_gone(pid)

@@ -267,14 +267,12 @@ static int live_plan(struct db_tx *tx, void *arg, struct error **err)
 	FAILS(-EEXIST, db_plan_create(tx, &plan, NULL, 0, &id, err));
 	OK(db_plan_set_state(tx, id, 1, 2, NULL, err));
 	FAILS(-EEXIST, db_plan_set_state(tx, id, 1, 3, "No", err));
-	OK(db_plan_set_operation(tx, id, "op", err));
 	OK(db_plan_set_options(tx, id, "{\"x\":1}", err));
 	OK(db_plan_take(tx, id, &term, err));
 	OK(db_plan_check_term(tx, id, term, err));
 	FAILS(-EEXIST, db_plan_check_term(tx, id, term - 1, err));
 	OK(db_plan_get(tx, "p1", &row, err));
 	assert_int_equal(row.state, 2);
-	assert_string_equal(row.operation, "op");
 	assert_string_equal(row.options, "{\"x\":1}");
 	assert_string_equal(row.error, "");
 	db_plan_done(&row);
@@ -301,8 +299,8 @@ static int live_plan(struct db_tx *tx, void *arg, struct error **err)
 	assert_string_equal(found.rows[0].detail, "{}");
 	db_plan_step_list_done(&found);
 	FAILS(-ENOENT, db_plan_step_get(tx, id, 2, &step, err));
-	OK(db_plan_prune(tx, (const int64_t[]){ 1 }, 1, INT64_MAX, err));
-	OK(db_plan_prune(tx, (const int64_t[]){ 2 }, 1, 0, err));
+	OK(db_plan_prune(tx, 2, 1, err));
+	OK(db_plan_prune(tx, 3, 0, err));
 	OK(db_plan_delete(tx, id, err));
 	FAILS(-ENOENT, db_plan_delete(tx, id, err));
 	OK(db_plan_step_list(tx, 0, &found, err));
