@@ -21,7 +21,6 @@ struct server {
 	char *project;
 	char *target;
 	struct stream *stream; /* Kept alive between requests; NULL if there is none. */
-	bool used;             /* It has answered before, so it may have been closed meanwhile. */
 	struct json_object *info;
 };
 
@@ -157,30 +156,35 @@ int server_dial(struct server *server, struct stream **ret_stream, struct error 
 	                ret_stream, err);
 }
 
-/* A kept connection may have been closed by the server: that is no answer, so it is tried anew. */
+/* A kept connection that the server has closed meanwhile, while a user thought, is no use. */
+static void drop_if_closed(struct server *server)
+{
+	char unexpected;
+
+	if (server->stream && stream_read(server->stream, &unexpected, 1) == -EAGAIN)
+		return;
+	stream_free(server->stream);
+	server->stream = NULL;
+}
+
 static int exchange(struct server *server, const struct http_message *message,
                     struct http_answer *ret_answer, struct error **err)
 {
-	bool retry = server->stream && server->used && !message->body_fd_size;
+	drop_if_closed(server);
+	/* It may close it just now; what changes nothing can be asked again. */
+	bool retry = server->stream && strcmp(message->method, "GET") == 0 && !message->has_sink;
 
 	if (!server->stream) {
 		int r = server_dial(server, &server->stream, err);
 
 		if (r < 0)
 			return r;
-		server->used = false;
 	}
 	int r = http_send(server->stream, message, ret_answer, err);
-	if (r == 0) {
-		server->used = true;
-		if (ret_answer->closing) {
-			stream_free(server->stream);
-			server->stream = NULL;
-		}
-		return 0;
+	if (r < 0 || ret_answer->closing) {
+		stream_free(server->stream);
+		server->stream = NULL;
 	}
-	stream_free(server->stream);
-	server->stream = NULL;
 	if (retry && (r == -ECONNRESET || r == -EPIPE)) {
 		error_free(*err);
 		*err = NULL;
