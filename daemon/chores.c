@@ -1,7 +1,10 @@
 #include "daemon/chores.h"
 
+#include <malloc.h>
+
 #include "daemon/api/listen.h"
 #include "daemon/auth/auth.h"
+#include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "db/db.h"
 #include "db/tokens.h"
@@ -11,6 +14,7 @@
 #include "lib/base/task.h"
 
 struct chores {
+	struct task *memory;
 	struct task *listeners;
 	struct task *trust;
 	struct task *tokens;
@@ -47,6 +51,20 @@ static int prune_tokens(void *arg)
 	return r;
 }
 
+/*
+ * What a burst of requests needed is given back once it is over: the allocator keeps it otherwise,
+ * and most of a daemon's life is spent idle.
+ */
+static int trim_memory(void *arg)
+{
+	struct state *state = arg;
+
+	if (operation_count(state) == 0)
+		malloc_trim(0);
+
+	return 0;
+}
+
 static int retry_listeners(void *arg)
 {
 	listen_retry(arg);
@@ -78,6 +96,14 @@ void chores_start(struct state *state)
 		.arg = state,
 	};
 
+	const struct task_spec memory = {
+		.name = "memory",
+		.interval_ms = 60000,
+		.run = trim_memory,
+		.arg = state,
+	};
+
+	chores->memory = task_new(state->loop, state->jobs, &memory);
 	chores->listeners = task_new(state->loop, state->jobs, &listeners);
 	chores->trust = task_new(state->loop, state->jobs, &trust);
 	chores->tokens = task_new(state->loop, state->jobs, &tokens);
@@ -89,6 +115,7 @@ void chores_stop(struct state *state)
 	if (!state->chores)
 		return;
 
+	task_free(state->chores->memory);
 	task_free(state->chores->listeners);
 	task_free(state->chores->trust);
 	task_free(state->chores->tokens);
