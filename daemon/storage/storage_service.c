@@ -181,7 +181,10 @@ static int open_locked(struct state *state, const struct db_storage_pool *row, c
 	int r = storage_driver_pool_mount(pool, err);
 	if (r < 0) {
 		note_failure(state, row->name, *err);
-		return r;
+		/* A disk that is gone is nobody's fault, and may come back. */
+		(*err)->status = 503;
+		(*err)->code = -EAGAIN;
+		return -EAGAIN;
 	}
 	note_success(state, row->name);
 	*ret_pool = pool;
@@ -221,11 +224,7 @@ int storage_service_pool(struct state *state, const char *name, struct storage_p
 		return 0;
 	}
 
-	int r = open_pool(state, name, ret_pool, err);
-	/* A disk that is gone is nobody's fault, and may come back. */
-	if (r < 0 && (*err)->status >= 500)
-		(*err)->status = 503;
-	return r;
+	return open_pool(state, name, ret_pool, err);
 }
 
 bool storage_service_is_ready(struct state *state)

@@ -80,7 +80,7 @@ def test_a_unified_image(client, daemon, name):
     exported = client.get("/1.0/images/%s/export" % fingerprint)
     assert exported.raw == data
     assert exported.headers["content-disposition"] == \
-        "inline;filename=%s.tar.gz" % fingerprint
+        "inline;filename=\"%s.tar.gz\"" % fingerprint
     op = client.wait(upload(client, data))
     assert op["err"] == "Image with same fingerprint already exists" and op["err_code"] == 409
     remove(client, fingerprint)

@@ -15,12 +15,12 @@ def pool(request, daemon):
     answer = daemon.client.post("/1.0/storage-pools", body)
     if answer.status == 412:
         pytest.skip(answer.error)
-    assert answer.status == 202, answer.raw
+    assert answer.status == 201, answer.raw
     yield name
     left = daemon.client.get("/1.0/storage-pools/%s/volumes/custom" % name).metadata
     for url in left:
         daemon.client.delete(url)
-    assert daemon.client.delete("/1.0/storage-pools/" + name).status == 202
+    assert daemon.client.delete("/1.0/storage-pools/" + name).status == 200
 
 
 @pytest.fixture
