@@ -205,7 +205,7 @@ int operation_new(struct state *state, const struct operation_spec *spec, struct
 {
 	struct operations *table = state->operations;
 
-	assert(spec->description && spec->run);
+	assert(spec->description && (spec->run || spec->connect));
 	assert((spec->class == OPERATION_WEBSOCKET) == (spec->connect != NULL));
 	if (atomic_load(&state->is_shutting_down))
 		return error_set(err, 503, "The daemon is shutting down");
@@ -569,6 +569,13 @@ static void free_arg(struct operation *op)
 	op->arg = NULL;
 }
 
+static void finish(struct operation *op, int r, struct error *err_take)
+{
+	free_arg(op);
+	end(op, r, err_take);
+	operation_unref(op);
+}
+
 static void run_job(void *arg)
 {
 	struct operation *op = arg;
@@ -577,9 +584,9 @@ static void run_job(void *arg)
 	int r = cancel_code(op->cancel) < 0 ? error_set_errno(&err, -ECANCELED, "Cancelled")
 	                                    : op->run(op, op->arg, &err);
 
-	free_arg(op);
-	end(op, r, TAKE_PTR(err));
-	operation_unref(op);
+	/* The reference is operation_finish()'s then, which may have been called already. */
+	if (r != OPERATION_GOES_ON)
+		finish(op, r, TAKE_PTR(err));
 }
 
 static void begin(struct operation *op)
@@ -596,8 +603,11 @@ int operation_start(struct operation *op, struct error **err)
 	enlist(op);
 	publish_now(op);
 	begin(op);
+	operation_ref(op);
+	if (!op->run)
+		return 0;
 
-	int r = worker_submit(op->state->jobs, run_job, operation_ref(op));
+	int r = worker_submit(op->state->jobs, run_job, op);
 	if (r < 0) {
 		scoped(error_freep) struct error *failed = NULL;
 
@@ -620,6 +630,7 @@ int operation_run_here(struct operation *op, struct error **err)
 
 	int r = op->run(op, op->arg, &mine);
 
+	assert(r != OPERATION_GOES_ON);
 	free_arg(op);
 	if (r < 0 && !mine)
 		error_set_errno(&mine, r, "Failed");
@@ -629,6 +640,11 @@ int operation_run_here(struct operation *op, struct error **err)
 	enlist(op);
 	end(op, r, TAKE_PTR(mine));
 	return r;
+}
+
+void operation_finish(struct operation *op, int r, struct error *err_take)
+{
+	finish(op, r, err_take);
 }
 
 struct cancel *operation_cancel_token(struct operation *op)

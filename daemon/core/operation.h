@@ -16,6 +16,9 @@
  * A websocket operation runs as a task does, with connections handed to 'connect' as clients bring
  * the secrets.
  *
+ * What waits for the outside for hours, a command in a container, holds no thread: it has no 'run',
+ * or a 'run' that returns OPERATION_GOES_ON, and somebody calls operation_finish() in the end.
+ *
  * Locks: everything here is safe from any thread. Callbacks are called without any lock held.
  */
 #pragma once
@@ -49,8 +52,10 @@ enum operation_status {
 
 /*
  * Does the work; blocks as long as it takes, looks at operation_cancel() between steps. What it
- * returns is the operation's end: 0 is success, -ECANCELED after a cancel is cancelled.
+ * returns is the operation's end: 0 is success, -ECANCELED after a cancel is cancelled. With
+ * OPERATION_GOES_ON it goes on without the thread.
  */
+#define OPERATION_GOES_ON 1
 typedef int operation_run(struct operation *op, void *arg, struct error **err);
 
 /*
@@ -73,8 +78,8 @@ struct operation_spec {
 	const struct requestor *requestor; /* NULL: the daemon itself. */
 	const char *conflict;              /* Another that runs with the same text is a 409. */
 	bool may_not_cancel;
-	bool is_hidden; /* Neither listed nor in events: plumbing. */
-	operation_run *run;
+	bool is_hidden;             /* Neither listed nor in events: plumbing. */
+	operation_run *run;         /* NULL: as if it returned OPERATION_GOES_ON at once. */
 	operation_connect *connect; /* Only with OPERATION_WEBSOCKET. */
 	operation_free_arg *free_arg;
 	void *arg;
@@ -118,6 +123,13 @@ int operation_start(struct operation *op, struct error **err);
  * here is listed only afterwards, ended.
  */
 int operation_run_here(struct operation *op, struct error **err);
+
+/*
+ * Ends an operation that went on without a thread, as if its 'run' had returned 'r' and 'err_take'.
+ * From any thread, once, but not from within 'connect'. 'arg' is freed here; 'run', if it has not
+ * returned yet, no longer touches it.
+ */
+void operation_finish(struct operation *op, int r, struct error *err_take);
 
 /* Raised by a cancel, by the daemon's stop; borrowed from the operation. */
 struct cancel *operation_cancel_token(struct operation *op);
