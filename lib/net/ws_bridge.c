@@ -14,6 +14,8 @@
 enum {
 	READ_SIZE = 32 * 1024,
 	READS_AT_ONCE = 8,
+	LAST_READS =
+		64, /* A pipe holds less than so many; a child that goes on writing has no end. */
 	QUEUE_HIGH = 256 * 1024, /* Of the websocket; then the process has to wait. */
 };
 
@@ -262,7 +264,7 @@ static void finish(void *arg)
 	struct ws_bridge *b = arg;
 	int r = 1;
 
-	while (b->config.fd_read >= 0 && r > 0)
+	for (unsigned i = 0; b->config.fd_read >= 0 && r > 0 && i < LAST_READS; i++)
 		r = read_once(b);
 	if (b->config.fd_read >= 0)
 		end_output(b);
@@ -273,6 +275,20 @@ void ws_bridge_finish(struct ws_bridge *b)
 {
 	bridge_ref(b);
 	loop_call(b->loop, finish, b);
+}
+
+static void close_bridge(void *arg)
+{
+	struct ws_bridge *b = arg;
+
+	websocket_close(b->ws, 1000, NULL);
+	ws_bridge_unref(b);
+}
+
+void ws_bridge_close(struct ws_bridge *b)
+{
+	bridge_ref(b);
+	loop_call(b->loop, close_bridge, b);
 }
 
 static void abort_bridge(void *arg)

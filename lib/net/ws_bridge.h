@@ -55,5 +55,8 @@ DEFINE_SCOPED(struct ws_bridge *, ws_bridge_unref);
  */
 void ws_bridge_finish(struct ws_bridge *b);
 
+/* Ends it in order: what is queued is sent, then a close frame with 1000. Any thread. */
+void ws_bridge_close(struct ws_bridge *b);
+
 /* Ends it at once. Any thread. */
 void ws_bridge_abort(struct ws_bridge *b);
