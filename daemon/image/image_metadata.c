@@ -179,22 +179,30 @@ static int read_fields(struct json_object *doc, struct image_metadata *metadata,
 	return read_templates(doc, metadata, err);
 }
 
-int image_metadata_parse(const char *text, size_t len, struct image_metadata *ret_metadata,
-                         struct error **err)
+int image_metadata_of_json(struct json_object *doc, struct image_metadata *ret_metadata,
+                           struct error **err)
 {
-	scoped(jv_unrefp) struct json_object *doc = NULL;
 	scoped(image_metadata_done) struct image_metadata metadata = { 0 };
 
-	int r = yaml_decode(text, len, &doc, err);
-	if (r < 0)
-		return error_wrap(err, "Invalid image metadata");
-	r = read_fields(doc, &metadata, err);
+	int r = read_fields(doc, &metadata, err);
 	if (r < 0)
 		return r;
 
 	*ret_metadata = metadata;
 	metadata = (struct image_metadata){ 0 };
 	return 0;
+}
+
+int image_metadata_parse(const char *text, size_t len, struct image_metadata *ret_metadata,
+                         struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *doc = NULL;
+
+	int r = yaml_decode(text, len, &doc, err);
+	if (r < 0)
+		return error_wrap(err, "Invalid image metadata");
+
+	return image_metadata_of_json(doc, ret_metadata, err);
 }
 
 static struct json_object *template_json(const struct image_template *t)

@@ -48,6 +48,10 @@ void image_metadata_done(struct image_metadata *metadata);
 int image_metadata_parse(const char *text, size_t len, struct image_metadata *ret_metadata,
                          struct error **err);
 
+/* The same from a document, which is changed: numbers where text belongs become text. */
+int image_metadata_of_json(struct json_object *doc, struct image_metadata *ret_metadata,
+                           struct error **err);
+
 /* As the API shows it, and as YAML; owned by the caller. */
 struct json_object *image_metadata_json(const struct image_metadata *metadata);
 char *image_metadata_format(const struct image_metadata *metadata);
