@@ -414,23 +414,6 @@ static int serve(struct session *s)
 	}
 }
 
-static int enter(struct helper_job *job)
-{
-	switch (bytes_u8(&job->payload)) {
-	case CT_JOB_ROOT_RUNNING:
-		return helper_root_enter((pid_t)bytes_le32(&job->payload));
-	case CT_JOB_ROOT_STOPPED: {
-		const char *path = bytes_text(&job->payload);
-		bool map_mount = bytes_u8(&job->payload) != 0;
-		return path ? helper_root_enter_tree(path, job->n_fds > 0 ? job->fds[0] : -1,
-		                                     map_mount)
-		            : -EINVAL;
-	}
-	default:
-		return -EINVAL;
-	}
-}
-
 int helper_files_run(struct helper_job *job)
 {
 	struct session s = { .job = job };
@@ -438,7 +421,7 @@ int helper_files_run(struct helper_job *job)
 
 	/* Children that pump are reaped by nobody. */
 	signal(SIGCHLD, SIG_IGN);
-	int r = enter(job);
+	int r = helper_root_enter_job(job, job->n_fds > 0 ? job->fds[0] : -1);
 	if (r < 0)
 		return helper_job_fail(job, r, 0, "Failed entering the instance's root") < 0;
 	s.root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -18,7 +18,8 @@
 static helper_job_fn *const jobs[] = {
 	[CT_JOB_START] = helper_start_run,     [CT_JOB_EXEC] = helper_exec_run,
 	[CT_JOB_CONSOLE] = helper_console_run, [CT_JOB_FILES] = helper_files_run,
-	[CT_JOB_MOUNT] = helper_mount_run,     [CT_JOB_LINK] = helper_link_run,
+	[CT_JOB_SFTP] = helper_sftp_run,       [CT_JOB_MOUNT] = helper_mount_run,
+	[CT_JOB_LINK] = helper_link_run,
 };
 static_assert(COUNT_OF(jobs) == N_CT_JOBS, "A job is missing");
 

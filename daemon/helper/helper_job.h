@@ -31,4 +31,4 @@ int helper_job_number(const struct helper_job *job, int32_t number);
 /* The jobs. Each returns the child's exit status, having answered. */
 typedef int helper_job_fn(struct helper_job *job);
 helper_job_fn helper_start_run, helper_exec_run, helper_console_run, helper_files_run,
-	helper_mount_run, helper_link_run;
+	helper_sftp_run, helper_mount_run, helper_link_run;

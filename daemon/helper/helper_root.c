@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/helper/helper_job.h"
 #include "lib/base/fd.h"
 #include "lib/base/scoped.h"
 
@@ -73,4 +74,19 @@ int helper_root_enter_tree(const char *path, int userns, bool map_mount)
 	if (setns(userns, CLONE_NEWUSER) < 0)
 		return -errno;
 	return become_root();
+}
+
+int helper_root_enter_job(struct helper_job *job, int userns)
+{
+	switch (bytes_u8(&job->payload)) {
+	case CT_JOB_ROOT_RUNNING:
+		return helper_root_enter((pid_t)bytes_le32(&job->payload));
+	case CT_JOB_ROOT_STOPPED: {
+		const char *path = bytes_text(&job->payload);
+		bool map_mount = bytes_u8(&job->payload) != 0;
+		return path ? helper_root_enter_tree(path, userns, map_mount) : -EINVAL;
+	}
+	default:
+		return -EINVAL;
+	}
 }

@@ -122,6 +122,18 @@ int instance_spec_init(const struct instance *inst, struct instance_spec_built *
 	return r;
 }
 
+/* Files on disk have the ids of the map that they were shifted to, or those of the image. */
+static void say_whose_ids(const struct instance *inst, struct instance_spec_built *built)
+{
+	built->spec.rootfs_shift = ROOTFS_SHIFT_NONE;
+	if (built->mounted.disk_map.n_entries > 0) {
+		built->spec.rootfs_shift = ROOTFS_SHIFT_ON_DISK;
+		built->spec.idmap = &built->mounted.disk_map;
+	} else if (!is_privileged(inst)) {
+		built->spec.rootfs_shift = ROOTFS_SHIFT_IDMAPPED;
+	}
+}
+
 int instance_spec_mount(const struct instance *inst, struct operation *op,
                         struct instance_spec_built *ret_built, struct error **err)
 {
@@ -142,7 +154,7 @@ int instance_spec_mount(const struct instance *inst, struct operation *op,
 	if (r == 0) {
 		ret_built->is_mounted = true;
 		ret_built->spec.rootfs_path = ret_built->mounted.rootfs_path;
-		ret_built->spec.rootfs_shift = ret_built->mounted.shift;
+		say_whose_ids(inst, ret_built);
 	}
 	idmap_done(&disk_map);
 	if (r < 0)

@@ -194,6 +194,10 @@ struct instance_driver {
 	int (*files_open)(struct instance_engine *engine, const struct instance_spec *spec,
 	                  struct instance_files **ret_files, struct error **err);
 
+	/* The same, as a socket that speaks SFTP: our end, the caller's. Closing it ends it. */
+	int (*sftp)(struct instance_engine *engine, const struct instance_spec *spec, int *ret_fd,
+	            struct error **err);
+
 	/* Removes run_dir and log_dir of a stopped instance, when it is deleted. */
 	int (*forget)(struct instance_engine *engine, const struct instance_spec *spec,
 	              struct error **err);

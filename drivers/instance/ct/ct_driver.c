@@ -66,5 +66,6 @@ const struct instance_driver ct_driver = {
 	.device_add = ct_hotplug_add,
 	.device_remove = ct_hotplug_remove,
 	.files_open = ct_files_open,
+	.sftp = ct_files_sftp,
 	.forget = ct_start_forget,
 };

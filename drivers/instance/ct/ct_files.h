@@ -5,3 +5,6 @@
 
 int ct_files_open(struct instance_engine *engine, const struct instance_spec *spec,
                   struct instance_files **ret_files, struct error **err);
+
+int ct_files_sftp(struct instance_engine *engine, const struct instance_spec *spec, int *ret_fd,
+                  struct error **err);

@@ -24,6 +24,7 @@ enum ct_job {
 	CT_JOB_EXEC,    /* A command -> pid; later its exit status. Descriptors: pidfd, terminal. */
 	CT_JOB_CONSOLE, /* run_dir -> nothing. Descriptors: connection to the monitor, terminal. */
 	CT_JOB_FILES,   /* Enters the root; then requests and replies of enum ct_job_file. */
+	CT_JOB_SFTP,    /* Enters the root and speaks SFTP on the first descriptor. */
 	CT_JOB_MOUNT,   /* Puts a mount into a running container, or takes it out. */
 	CT_JOB_LINK,    /* Init's pid, name of a link that is brought up inside. */
 	N_CT_JOBS,
@@ -43,7 +44,7 @@ enum ct_job_file {
 /* How a session on files reaches the root. */
 enum ct_job_root {
 	CT_JOB_ROOT_RUNNING, /* pid of init. */
-	CT_JOB_ROOT_STOPPED, /* path, u8: map the mount. Descriptors: user namespace, if any. */
+	CT_JOB_ROOT_STOPPED, /* path, u8: map the mount. Last descriptor: user namespace, if any. */
 };
 
 enum ct_job_mount_flag {
