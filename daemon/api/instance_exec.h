@@ -1,0 +1,6 @@
+/* Routes of instance exec. */
+#pragma once
+
+#include "daemon/api/route.h"
+
+extern const struct route_table instance_exec_routes;
