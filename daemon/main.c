@@ -16,6 +16,7 @@
 #include "daemon/main_activate.h"
 #include "daemon/main_cluster.h"
 #include "daemon/main_daemon.h"
+#include "daemon/main_docs.h"
 #include "daemon/main_init.h"
 #include "daemon/main_shutdown.h"
 #include "daemon/main_sql.h"
@@ -32,6 +33,7 @@ struct command {
 static const struct command commands[] = {
 	{ "activateifneeded", main_activate_run,  "Start the daemon if there is something for it to do" },
 	{ "cluster",          main_cluster_run,   "Tools for a stopped member of a cluster" },
+	{ "docs",             main_docs_run,      "Print a reference page: rest-api, config, events" },
 	{ "init",             main_init_run,      "Configure the daemon: --auto, --preseed, --dump" },
 	{ "shutdown",         main_shutdown_run,  "Stop all instances and the daemon" },
 	{ "sql",              main_sql_run,       "Run SQL on the local or global database" },

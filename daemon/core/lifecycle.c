@@ -195,3 +195,8 @@ char *lifecycle_url(const char *project, const char *const *parts)
 
 	return strbuf_take(&b);
 }
+
+const char *lifecycle_action_at(size_t i)
+{
+	return i < COUNT_OF(actions) ? actions[i] : NULL;
+}

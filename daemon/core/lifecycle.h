@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "lib/base/error.h"
 
 struct json_object;
@@ -36,3 +38,6 @@ void lifecycle_send_op(struct operation *op, const char *action, const char *pro
  *	-> "/1.0/instances/c1/snapshots/s%201?project=p1"
  */
 char *lifecycle_url(const char *project, const char *const *parts) MUST_CHECK;
+
+/* The i-th action that is ever sent, NULL after the last: for docs/events.md. */
+const char *lifecycle_action_at(size_t i);
