@@ -331,20 +331,6 @@ int storage_pools_create_here(struct state *state, struct operation *operation, 
 	return 0;
 }
 
-int storage_pools_join(struct state *state, const char *name, const struct smap *config,
-                       struct error **err)
-{
-	scoped_free char *member = state_member_name(state);
-	scoped(writing_done) struct writing w = { .name = name,
-		                                  .member = member,
-		                                  .state = DB_POOL_PENDING };
-
-	if (config)
-		smap_copy(&w.own, config);
-	int r = db_write(state->db, write_state, &w, err);
-	return r < 0 ? r : storage_pools_create_here(state, NULL, name, err);
-}
-
 int storage_pools_check_delete(struct state *state, const char *name, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;

@@ -47,10 +47,6 @@ int storage_pools_create(struct state *state, struct operation *operation,
 int storage_pools_create_here(struct state *state, struct operation *operation, const char *name,
                               struct error **err);
 
-/* For a member that joins: 'config' holds its own keys; the pool's row and driver exist. */
-int storage_pools_join(struct state *state, const char *name, const struct smap *config,
-                       struct error **err);
-
 /*
  * PUT, or PATCH if 'merge'. 'target' as above: only that member's keys. 'config' NULL leaves it.
  * 'req', if not NULL, has its If-Match compared within the transaction: 412.
