@@ -37,6 +37,12 @@ int image_resolve(struct state *state, const char *project, const char *text, bo
 int image_ensure_local(struct state *state, struct operation *operation, const char *project,
                        const char *fingerprint, struct error **err);
 
+/*
+ * Fetches every image that is on the member 'leaving' and nowhere else, before that one is removed
+ * from the cluster. Runs on another member.
+ */
+int image_take_over(struct state *state, const char *leaving, struct error **err);
+
 /* Notes that an instance was made from it. */
 int image_touch(struct state *state, const char *project, const char *fingerprint,
                 struct error **err);

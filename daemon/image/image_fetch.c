@@ -199,3 +199,30 @@ int image_ensure_local(struct state *state, struct operation *operation, const c
 		return error_set(err, 404, "Image not found");
 	return fetch(state, row, &f, member, err);
 }
+
+/* Whether another member than 'leaving' has the files. */
+static bool is_held_elsewhere(const struct db_image *row, const char *leaving)
+{
+	STRV_FOREACH (holder, row->members) {
+		if (strcmp(holder, leaving) != 0)
+			return true;
+	}
+	return false;
+}
+
+int image_take_over(struct state *state, const char *leaving, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	int r = db_cache_view(state->cache, DB_IMAGES, &view, err);
+	if (r < 0)
+		return r;
+	const struct db_images *rows = db_cache_images(view);
+	for (size_t i = 0; r == 0 && i < rows->n; i++) {
+		const struct db_image *row = &rows->rows[i];
+
+		if (strv_contains(row->members, leaving) && !is_held_elsewhere(row, leaving))
+			r = image_ensure_local(state, NULL, row->project, row->fingerprint, err);
+	}
+	return r;
+}

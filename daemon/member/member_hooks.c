@@ -7,6 +7,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/state.h"
+#include "daemon/image/image.h"
 #include "daemon/member/member.h"
 #include "daemon/storage/storage_pools.h"
 #include "db/cache.h"
@@ -288,7 +289,8 @@ static int member_check_empty(void *arg, struct db_tx *tx, int64_t member_id, co
 	return 0;
 }
 
-/* Pools of the member go before it is reset: afterwards nobody knows of them. */
+/* Images that only it has are fetched; its pools go before it is reset: later nobody knows of them.
+ */
 static int member_clean(void *arg, int64_t member_id, const char *name, struct error **err)
 {
 	struct state *state = arg;
@@ -296,7 +298,9 @@ static int member_clean(void *arg, int64_t member_id, const char *name, struct e
 
 	(void)member_id;
 
-	int r = read_pools(state, &view, err);
+	int r = image_take_over(state, name, err);
+	if (r == 0)
+		r = read_pools(state, &view, err);
 	if (r < 0)
 		return r;
 

@@ -272,3 +272,13 @@ def test_members_fetch_from_each_other(m1, m2, pair, name):  # noqa: F811
     remove(m2, fingerprint)
     assert not os.path.exists(held)
     assert not os.path.exists("%s/images/%s" % (pair[0].directory, fingerprint))
+
+
+def test_what_only_a_leaving_member_has_is_kept(m1, m2, pair, name):  # noqa: F811
+    """The last one of this file: afterwards there is no second member."""
+    data = unified(name)
+    fingerprint = add(m2, data)
+    assert not os.path.exists("%s/images/%s" % (pair[0].directory, fingerprint))
+    assert m1.delete("/1.0/cluster/members/m2").status == 200
+    assert m1.get("/1.0/images/%s/export" % fingerprint).raw == data
+    remove(m1, fingerprint)
