@@ -4,6 +4,7 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_boot.h"
 #include "daemon/instance/instance_create.h"
+#include "daemon/instance/instance_rename.h"
 #include "daemon/member/member.h"
 #include "daemon/storage/storage_service.h"
 #include "lib/base/log.h"
@@ -13,6 +14,10 @@ static void tidy(struct state *state)
 {
 	scoped(error_freep) struct error *err = NULL;
 
+	if (instance_rename_mend(state, &err) < 0)
+		log_warn("Failed taking back what was cut off: %s", err->msg);
+	error_free(err);
+	err = NULL;
 	if (instance_create_sweep(state, &err) < 0)
 		log_warn("Failed removing what creations have left: %s", err->msg);
 }

@@ -9,11 +9,13 @@
 #include "daemon/api/image_aliases.h"
 #include "daemon/api/images.h"
 #include "daemon/api/images_create.h"
+#include "daemon/api/instance_change.h"
 #include "daemon/api/instance_console.h"
 #include "daemon/api/instance_exec.h"
 #include "daemon/api/instance_files.h"
 #include "daemon/api/instance_logs.h"
 #include "daemon/api/instance_metadata.h"
+#include "daemon/api/instance_snapshots.h"
 #include "daemon/api/instance_state.h"
 #include "daemon/api/instances.h"
 #include "daemon/api/internal.h"
@@ -49,11 +51,13 @@ const struct route_table *const route_tables[] = {
 	&images_routes,
 	&images_create_routes,
 	&instances_routes,
+	&instance_change_routes,
 	&instance_console_routes,
 	&instance_exec_routes,
 	&instance_files_routes,
 	&instance_logs_routes,
 	&instance_metadata_routes,
+	&instance_snapshots_routes,
 	&instance_state_routes,
 	&metadata_routes,
 	&metrics_routes,

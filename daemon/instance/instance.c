@@ -11,12 +11,14 @@
 #include "daemon/core/locks.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_exit.h"
+#include "daemon/instance/instance_live.h"
 #include "daemon/instance/instance_service.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/storage/storage_layout.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
 #include "lib/base/log.h"
+#include "lib/base/map.h"
 #include "lib/base/thread.h"
 #include "lib/base/worker.h"
 #include "lib/net/digest.h"
@@ -50,8 +52,11 @@ int instance_service_new(struct state *state, struct error **err)
 	service->tag = cgroup_tag(state);
 	service->stopping = cancel_new(NULL);
 	service->worker = worker_new("instance", MAX_WORKERS, 0);
+	mutex_init(&service->mutex);
+	service->live = instance_live_map();
 	service->exits = instance_exit_new(state);
 	state->instances = service;
+	state->profile_changed = instance_live_profile_changed;
 
 	for (size_t i = 0; instance_drivers[i] && i < INSTANCE_MAX_DRIVERS; i++) {
 		const struct instance_engine_setup setup = {
@@ -84,8 +89,11 @@ void instance_service_free(struct instance_service *service)
 			instance_drivers[i]->engine_free(service->engines[i]);
 	worker_free(service->worker);
 	instance_exit_free(service->exits);
+	service->state->profile_changed = NULL;
 	service->state->instances = NULL;
 	cancel_unref(service->stopping);
+	map_free(service->live);
+	mutex_done(&service->mutex);
 	free(service->tag);
 	free(service);
 }

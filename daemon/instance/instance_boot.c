@@ -9,6 +9,7 @@
 #include "daemon/core/state.h"
 #include "daemon/core/warning.h"
 #include "daemon/instance/instance.h"
+#include "daemon/instance/instance_live.h"
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_service.h"
 #include "drivers/instance/instance_conf.h"
@@ -122,6 +123,15 @@ static bool is_to_start(const struct instance *inst)
 	return strcmp(power, "RUNNING") == 0;
 }
 
+static void found(const struct boot *boot)
+{
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped(error_freep) struct error *err = NULL;
+
+	if (instance_load(boot->state, boot->project, boot->name, &inst, &err) == 0)
+		instance_live_remember(inst);
+}
+
 int instance_boot_find(struct state *state, struct error **err)
 {
 	struct boots boots = { 0 };
@@ -143,8 +153,11 @@ int instance_boot_find(struct state *state, struct error **err)
 			r = instance_drivers[i]->find(service->engines[i],
 			                              (const char *const *)dirs, boots.n, running,
 			                              err);
-	for (size_t i = 0; i < boots.n; i++)
+	for (size_t i = 0; i < boots.n; i++) {
+		if (r == 0 && running[i])
+			found(&boots.items[i]);
 		free(dirs[i]);
+	}
 	free(dirs);
 	free(running);
 	boots_done(&boots);

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "daemon/project/project.h"
 #include "daemon/storage/storage_instance.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 struct instance_status_name instance_json_status(enum instance_status status)
@@ -67,26 +69,49 @@ struct json_object *instance_json(const struct instance *inst,
 	return obj;
 }
 
+/* Over its profiles as they are now; those that have gone are left out. */
+static void expand_snapshot(const struct instance *inst, const struct db_instance_snapshot *row,
+                            struct smap *ret_config, struct db_devices *ret_devices)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	const char *project = inst->row->row.project;
+
+	(void)project_effective(inst->view, project, PROJECT_PROFILES, &project, &ignored);
+	STRV_FOREACH (name, row->profiles) {
+		const struct db_profile *profile = db_cache_profile(inst->view, project, name);
+
+		if (!profile)
+			continue;
+		smap_merge(ret_config, &profile->config);
+		db_device_overlay(ret_devices, &profile->devices);
+	}
+	smap_merge(ret_config, &row->config);
+	db_device_overlay(ret_devices, &row->devices);
+}
+
 struct json_object *instance_json_snapshot(const struct instance *inst,
                                            const struct db_instance_snapshot *row)
 {
 	struct json_object *obj = jv_object();
+	scoped(smap_done) struct smap config = { 0 };
+	struct db_devices expanded = { 0 };
 
 	jv_set_string(obj, "name", row->name);
 	jv_set_string(obj, "description", row->description);
 	jv_set_date(obj, "created_at", row->created);
 	jv_set_date(obj, "expires_at", row->expires);
-	set_date(obj, "last_used_at", row->last_used);
+	jv_set_date(obj, "last_used_at", row->last_used);
 	jv_set_string(obj, "architecture", row->architecture);
 	jv_set_bool(obj, "ephemeral", row->ephemeral);
 	jv_set_bool(obj, "stateful", row->stateful);
-	jv_set_int(obj, "size", -1);
+	jv_set_int(obj, "size", 0);
 	jv_set_strv(obj, "profiles", row->profiles);
 	jv_set_smap(obj, "config", &row->config);
 	jv_set_take(obj, "devices", instance_json_devices(&row->devices));
-	jv_set_smap(obj, "expanded_config", &row->config);
-	jv_set_take(obj, "expanded_devices", instance_json_devices(&row->devices));
-	(void)inst;
+	expand_snapshot(inst, row, &config, &expanded);
+	jv_set_smap(obj, "expanded_config", &config);
+	jv_set_take(obj, "expanded_devices", instance_json_devices(&expanded));
+	db_device_list_done(&expanded);
 	return obj;
 }
 

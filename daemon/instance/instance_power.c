@@ -8,6 +8,7 @@
 #include "daemon/image/image_template.h"
 #include "daemon/instance/instance_delete.h"
 #include "daemon/instance/instance_exit.h"
+#include "daemon/instance/instance_live.h"
 #include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_volatile.h"
@@ -201,8 +202,10 @@ static int start(const struct instance *inst, struct operation *op, bool is_move
 	if (r < 0)
 		instance_spec_stop(inst);
 	instance_spec_done(inst, &built);
-	if (r == 0)
+	if (r == 0) {
+		instance_live_remember(inst);
 		instance_event(inst, op, "instance-started");
+	}
 
 	return r;
 }
@@ -223,6 +226,7 @@ static void record_end(const struct instance *inst, bool keeps_state)
 	scoped(error_freep) struct error *err = NULL;
 	scoped(smap_done) struct smap changes = { 0 };
 
+	instance_live_forget(inst);
 	instance_spec_stop(inst);
 	if (!keeps_state)
 		smap_set(&changes, "volatile.last_state.power", "STOPPED");

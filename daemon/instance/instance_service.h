@@ -3,11 +3,13 @@
 
 #include "drivers/host/host.h"
 #include "drivers/instance/instance_driver.h"
+#include "lib/base/thread.h"
 
 #define INSTANCE_MAX_DRIVERS 4
 
 struct cancel;
 struct instance_exits;
+struct map;
 struct state;
 struct worker;
 
@@ -19,4 +21,7 @@ struct instance_service {
 	struct worker *worker;   /* What no operation does: starts at boot, ends by themselves. */
 	struct cancel *stopping; /* Fired when the service ends: nothing more is started. */
 	char *tag;
+
+	struct mutex mutex;
+	struct map *live GUARDED; /* Ids of those that run to what they run with. */
 };

@@ -181,8 +181,9 @@ static bool volume_of(const struct instance *inst, const struct db_device *devic
 	return true;
 }
 
-static int start_device(const struct instance *inst, const struct db_device *row,
-                        struct smap *changes, struct run_config **ret_run, struct error **err)
+int instance_spec_device_start(const struct instance *inst, const struct db_device *row,
+                               struct smap *changes, struct run_config **ret_run,
+                               struct error **err)
 {
 	scoped(smap_done) struct smap keys = { 0 };
 	struct storage_attached attached = { 0 };
@@ -226,7 +227,7 @@ static int start_device(const struct instance *inst, const struct db_device *row
 	return r;
 }
 
-static void stop_device(const struct instance *inst, const struct db_device *row)
+void instance_spec_device_stop(const struct instance *inst, const struct db_device *row)
 {
 	scoped(smap_done) struct smap keys = { 0 };
 	scoped(error_freep) struct error *err = NULL;
@@ -263,11 +264,11 @@ static int start_devices(const struct instance *inst, struct instance_spec_built
 		if (is_root(inst, &devices->rows[i]))
 			continue;
 
-		int r = start_device(inst, &devices->rows[i], changes, &run, err);
+		int r = instance_spec_device_start(inst, &devices->rows[i], changes, &run, err);
 		if (r < 0) {
 			while (i-- > 0)
 				if (!is_root(inst, &devices->rows[i]))
-					stop_device(inst, &devices->rows[i]);
+					instance_spec_device_stop(inst, &devices->rows[i]);
 			return r;
 		}
 		built->devices[built->n_devices++] = run;
@@ -340,7 +341,7 @@ void instance_spec_stop(const struct instance *inst)
 
 	for (size_t i = devices->n; i-- > 0;)
 		if (!is_root(inst, &devices->rows[i]))
-			stop_device(inst, &devices->rows[i]);
+			instance_spec_device_stop(inst, &devices->rows[i]);
 	unmount_root(inst);
 }
 

@@ -47,5 +47,14 @@ int instance_spec_start(const struct instance *inst, struct operation *op, struc
 /* Undoes instance_spec_start() once the instance has stopped, also after the daemon restarted. */
 void instance_spec_stop(const struct instance *inst);
 
+/*
+ * One device of them, for hot-plugging: start adds what it fixes to 'changes'; stop comes after the
+ * instance has let go of it.
+ */
+int instance_spec_device_start(const struct instance *inst, const struct db_device *row,
+                               struct smap *changes, struct run_config **ret_run,
+                               struct error **err);
+void instance_spec_device_stop(const struct instance *inst, const struct db_device *row);
+
 /* Frees it and, after instance_spec_mount(), unmounts. */
 void instance_spec_done(const struct instance *inst, struct instance_spec_built *built);

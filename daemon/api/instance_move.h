@@ -1,0 +1,13 @@
+/* POST /1.0/instances/{name} with ?target= or "migration": to another member, pool or project. */
+#pragma once
+
+#include "daemon/api/route.h"
+#include "lib/base/error.h"
+
+struct instance;
+struct json_object;
+struct request;
+struct response;
+
+int instance_move_post(struct request *req, struct response *res, const struct instance *inst,
+                       struct json_object *body, struct error **err);

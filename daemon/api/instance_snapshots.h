@@ -1,0 +1,5 @@
+#pragma once
+
+#include "daemon/api/route.h"
+
+extern const struct route_table instance_snapshots_routes;

@@ -1,0 +1,468 @@
+#include "daemon/instance/instance_snapshot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/lifecycle.h"
+#include "daemon/core/locks.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/state.h"
+#include "daemon/instance/instance_moving.h"
+#include "daemon/instance/instance_power.h"
+#include "daemon/instance/instance_update.h"
+#include "daemon/project/project.h"
+#include "daemon/storage/storage_instance.h"
+#include "drivers/instance/instance_conf.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/log.h"
+#include "lib/base/parse.h"
+#include "lib/base/strbuf.h"
+#include "lib/base/strv.h"
+#include "lib/base/template.h"
+#include "lib/base/uuid.h"
+
+#define NAME_MAX_LEN 250
+
+static const struct db_instance_snapshot *find(const struct instance *inst, const char *snapshot)
+{
+	size_t n = 0;
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].name, snapshot) == 0)
+			return &rows[i];
+
+	return NULL;
+}
+
+const struct db_instance_snapshot *instance_snapshot_find(const struct instance *inst,
+                                                          const char *snapshot, struct error **err)
+{
+	const struct db_instance_snapshot *row = find(inst, snapshot);
+
+	if (!row)
+		error_set(err, 404,
+		          "Failed fetching snapshot \"%s\" of instance \"%s\" in project \"%s\": "
+		          "InstanceSnapshot not found",
+		          snapshot, inst->row->row.name, inst->row->row.project);
+	return row;
+}
+
+int instance_snapshot_check_name(const char *name, struct error **err)
+{
+	if (!*name)
+		return error_set(err, 400, "Invalid snapshot name: Cannot be empty");
+	if (strlen(name) > NAME_MAX_LEN)
+		return error_set(err, 400, "Invalid snapshot name: Longer than %d characters",
+		                 NAME_MAX_LEN);
+	if (strchr(name, '/'))
+		return error_set(err, 400, "Invalid snapshot name: Cannot contain \"/\"");
+	if (*name == '.' || *name == '-')
+		return error_set(err, 400, "Invalid snapshot name: Cannot start with \"%c\"",
+		                 *name);
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+		if (*c <= ' ' || *c == 0x7f)
+			return error_set(err, 400,
+			                 "Invalid snapshot name: Cannot contain spaces or control "
+			                 "characters");
+
+	return 0;
+}
+
+/* What stands in the pattern before and after the number. */
+static int64_t next_number(const struct instance *inst, const char *before, const char *after)
+{
+	size_t n = 0;
+	int64_t next = 0;
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = rows[i].name;
+		size_t len = strlen(name);
+		size_t around = strlen(before) + strlen(after);
+		int64_t number = 0;
+
+		if (len <= around || strncmp(name, before, strlen(before)) != 0 ||
+		    strcmp(name + len - strlen(after), after) != 0)
+			continue;
+
+		scoped_free char *digits =
+			xasprintf("%.*s", (int)(len - around), name + strlen(before));
+		if (parse_int64(digits, &number) == 0 && number >= next && number < INT64_MAX)
+			next = number + 1;
+	}
+	return next;
+}
+
+static const char *pattern_value(const char *name, void *arg)
+{
+	return strcmp(name, "creation_date") == 0 ? arg : NULL;
+}
+
+int instance_snapshot_next_name(const struct instance *inst, char **ret_name, struct error **err)
+{
+	const char *pattern = instance_conf_get(&inst->row->config, "snapshots.pattern");
+	scoped(strbuf_done) struct strbuf text = { 0 };
+	char now[DATE_SIZE];
+
+	date_format(date_now(), now);
+	const struct template_scope scope = { .value = pattern_value, .arg = now };
+	int r = template_render(pattern ? pattern : "snap%d", &scope, &text, err);
+	if (r < 0)
+		return error_wrap(err, "Failed rendering snapshots.pattern");
+
+	scoped_free char *name = xstrdup(text.text ? text.text : "");
+	char *number = strstr(name, "%d");
+	if (number && strstr(number + 2, "%d"))
+		return error_set(err, 400, "Snapshot pattern may contain '%%d' only once");
+	if (number) {
+		*number = '\0';
+		*ret_name = xasprintf("%s%lld%s", name,
+		                      (long long)next_number(inst, name, number + 2), number + 2);
+	} else if (find(inst, name)) {
+		scoped_free char *before = xasprintf("%s-", name);
+
+		*ret_name = xasprintf("%s%lld", before, (long long)next_number(inst, before, ""));
+	} else {
+		*ret_name = TAKE_PTR(name);
+	}
+	return 0;
+}
+
+int64_t instance_snapshot_expiry(const struct instance *inst)
+{
+	const char *text = instance_conf_get(&inst->row->config, "snapshots.expiry");
+	int64_t at = DATE_NONE;
+
+	return text && *text && parse_expiry(text, date_now(), &at) == 0 ? at : DATE_NONE;
+}
+
+static void event(const struct instance *inst, struct operation *op, const char *action,
+                  const char *snapshot)
+{
+	scoped_free char *url = instance_url_of(inst, "snapshots", snapshot, NULL);
+
+	if (op)
+		lifecycle_send_op(op, action, inst->row->row.project, url, NULL);
+	else
+		lifecycle_send(inst->state, NULL, action, inst->row->row.project, url, NULL);
+}
+
+static int lock_instance(struct state *state, const char *project, const char *name,
+                         struct operation *op, struct lock **ret_lock, struct instance **ret_inst,
+                         struct storage_instance *ret_storage, struct error **err)
+{
+	int r = instance_lock(state, project, name, op ? operation_cancel_token(op) : NULL,
+	                      ret_lock, ret_inst, err);
+
+	return r < 0 ? r : instance_storage(*ret_inst, ret_storage, err);
+}
+
+static int create_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct db_instance_snapshot *row = arg;
+	int64_t id = 0;
+	int r = instance_moving_check(tx, row->instance_id, err);
+
+	return r < 0 ? r : db_instance_snapshot_create(tx, row, &id, err);
+}
+
+/* The volume's snapshot, of a moment: on a pool that copies files nothing may change meanwhile. */
+static int snapshot_volume(const struct instance *inst, struct operation *op,
+                           const struct storage_instance *storage,
+                           const struct instance_snapshot_new *new, struct error **err)
+{
+	bool is_frozen = false;
+
+	if (instance_status(inst) == INSTANCE_RUNNING) {
+		int r = inst->driver->freeze(inst->engine, inst->id, err);
+		if (r < 0)
+			return r;
+		is_frozen = true;
+	}
+
+	int r = storage_instance_snapshot_create(inst->state, op, storage, new->name, new->expires,
+	                                         err);
+	if (is_frozen) {
+		scoped(error_freep) struct error *failed = NULL;
+
+		if (inst->driver->unfreeze(inst->engine, inst->id, &failed) < 0)
+			log_warn("Failed letting instance \"%s\" go on: %s", inst->row->row.name,
+			         failed->msg);
+	}
+	return r;
+}
+
+int instance_snapshot_create(struct state *state, const char *project, const char *name,
+                             const struct instance_snapshot_new *new, struct operation *op,
+                             struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	if (r < 0)
+		return r;
+	if (find(inst, new->name))
+		return error_set(err, 409, "Snapshot \"%s\" already exists", new->name);
+
+	r = snapshot_volume(inst, op, &storage, new, err);
+	if (r < 0)
+		return r;
+
+	const struct db_instance *row = &inst->row->row;
+	struct db_instance_snapshot snapshot = {
+		.instance_id = row->id,
+		.name = (char *)(uintptr_t) new->name,
+		.description = (char *)(uintptr_t) "",
+		.architecture = row->architecture,
+		.created = date_now(),
+		.last_used = DATE_NONE,
+		.expires = new->expires,
+		.ephemeral = row->ephemeral,
+		.config = row->config,
+		.devices = row->devices,
+		.profiles = row->profiles,
+	};
+	r = db_write(state->db, create_row, &snapshot, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *undo = NULL;
+
+		if (storage_instance_snapshot_delete(state, NULL, &storage, new->name, &undo) < 0)
+			log_warn("Failed removing a snapshot of \"%s\" again: %s", name, undo->msg);
+		return r;
+	}
+
+	event(inst, op, "instance-snapshot-created", new->name);
+	return 0;
+}
+
+struct restoring {
+	struct db_instance row;
+	char *profile_project;
+};
+
+static int write_restored(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct restoring *restoring = arg;
+	int r = instance_moving_check(tx, restoring->row.id, err);
+
+	if (r < 0)
+		return r;
+
+	return db_instance_update(tx, &restoring->row, restoring->profile_project, err);
+}
+
+/* What is not of the disk stays: who it is, where it was evacuated from, whether it ran. */
+static void restored_row(const struct instance *inst, const struct db_instance_snapshot *snapshot,
+                         struct db_instance *ret_row)
+{
+	static const char *const stay[] = { "volatile.uuid", "volatile.last_state.power",
+		                            "volatile.evacuate.origin", "volatile.cluster.group" };
+	struct db_instance *row = ret_row;
+	char uuid[UUID_SIZE];
+
+	instance_update_copy_row(&inst->row->row, row);
+	smap_copy(&row->config, &snapshot->config);
+	for (size_t i = 0; i < COUNT_OF(stay); i++) {
+		const char *value = smap_get(&inst->row->row.config, stay[i]);
+
+		if (value)
+			smap_set(&row->config, stay[i], value);
+		else
+			smap_unset(&row->config, stay[i]);
+	}
+	uuid_make(uuid);
+	smap_set(&row->config, "volatile.uuid.generation", uuid);
+	smap_unset(&row->config, "volatile.idmap.current");
+	db_device_list_done(&row->devices);
+	row->devices = (struct db_devices){ 0 };
+	db_device_copy(&row->devices, &snapshot->devices);
+	strv_free(row->profiles);
+	row->profiles = strv_copy(snapshot->profiles);
+	row->ephemeral = snapshot->ephemeral;
+	free(row->architecture);
+	row->architecture = xstrdup(snapshot->architecture);
+}
+
+static int restore_stopped(const struct instance *inst, struct operation *op,
+                           const struct storage_instance *storage,
+                           const struct db_instance_snapshot *snapshot, struct error **err)
+{
+	struct restoring restoring = { 0 };
+	const char *profile_project = NULL;
+
+	int r = project_effective(inst->view, inst->row->row.project, PROJECT_PROFILES,
+	                          &profile_project, err);
+	if (r < 0)
+		return r;
+	STRV_FOREACH (profile, snapshot->profiles)
+		if (!db_cache_profile(inst->view, profile_project, profile))
+			return error_set(err, 400,
+			                 "Cannot restore: profile \"%s\" does not exist any more",
+			                 profile);
+
+	r = storage_instance_snapshot_restore(inst->state, op, storage, snapshot->name, err);
+	if (r < 0)
+		return r;
+
+	restored_row(inst, snapshot, &restoring.row);
+	restoring.profile_project = xstrdup(profile_project);
+	r = db_write(inst->state->db, write_restored, &restoring, err);
+	db_instance_done(&restoring.row);
+	free(restoring.profile_project);
+	return r;
+}
+
+int instance_snapshot_restore(struct state *state, const char *project, const char *name,
+                              const char *snapshot, struct operation *op, struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	if (r < 0)
+		return r;
+
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	if (!row)
+		return -ENOENT;
+
+	bool was_running = instance_is_running(inst);
+	if (was_running) {
+		r = instance_power_stop(inst, op, 0, true, true, err);
+		if (r < 0)
+			return r;
+	}
+
+	scoped(error_freep) struct error *failed = NULL;
+	r = restore_stopped(inst, op, &storage, row, &failed);
+	if (r == 0)
+		instance_event(inst, op, "instance-restored");
+
+	scoped(instance_freep) struct instance *fresh = NULL;
+	int started = was_running ? instance_load(state, project, name, &fresh, err) : 0;
+	if (was_running && started == 0)
+		started = instance_power_start(fresh, op, err);
+	if (r < 0) {
+		error_free(*err);
+		*err = NULL;
+		return error_move(err, &failed);
+	}
+	return started;
+}
+
+struct change {
+	int64_t id;
+	const char *text; /* New name or description. */
+	int64_t expires;
+};
+
+static int rename_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct change *change = arg;
+
+	return db_instance_snapshot_rename(tx, change->id, change->text, err);
+}
+
+static int delete_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct change *change = arg;
+
+	return db_instance_snapshot_delete(tx, change->id, err);
+}
+
+static int update_row(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct change *change = arg;
+
+	return db_instance_snapshot_update(tx, change->id, change->text, change->expires, err);
+}
+
+int instance_snapshot_rename(struct state *state, const char *project, const char *name,
+                             const char *snapshot, const char *new_name, struct operation *op,
+                             struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	if (r < 0)
+		return r;
+
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	if (!row)
+		return -ENOENT;
+	if (find(inst, new_name))
+		return error_set(err, 409, "Name \"%s\" already in use", new_name);
+
+	struct change change = { .id = row->id, .text = new_name };
+	r = storage_instance_snapshot_rename(state, op, &storage, snapshot, new_name, err);
+	if (r == 0)
+		r = db_write(state->db, rename_row, &change, err);
+	if (r == 0)
+		event(inst, op, "instance-snapshot-renamed", new_name);
+
+	return r;
+}
+
+int instance_snapshot_delete(struct state *state, const char *project, const char *name,
+                             const char *snapshot, struct operation *op, struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	if (r < 0)
+		return r;
+
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	if (!row)
+		return -ENOENT;
+
+	struct change change = { .id = row->id };
+	r = storage_instance_snapshot_delete(state, op, &storage, snapshot, err);
+	if (r == 0)
+		r = db_write(state->db, delete_row, &change, err);
+	if (r == 0)
+		event(inst, op, "instance-snapshot-deleted", snapshot);
+
+	return r;
+}
+
+int instance_snapshot_update(struct state *state, const char *project, const char *name,
+                             const char *snapshot, const char *description, int64_t expires,
+                             struct operation *op, struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	struct storage_instance storage;
+
+	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	if (r < 0)
+		return r;
+
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	if (!row)
+		return -ENOENT;
+
+	struct change change = {
+		.id = row->id,
+		.text = description ? description : row->description,
+		.expires = expires,
+	};
+	r = db_write(state->db, update_row, &change, err);
+	if (r == 0)
+		event(inst, op, "instance-snapshot-updated", snapshot);
+
+	return r;
+}

@@ -1,0 +1,52 @@
+/*
+ * Snapshots of instances: the volume's, and with it config, devices and profiles as they were.
+ *
+ * All functions that change something take the instance's lock themselves unless told otherwise,
+ * and run on the instance's member. Files are made before the row and removed before it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/instance/instance.h"
+#include "lib/base/error.h"
+
+struct operation;
+
+/* The row of a snapshot, borrowed from the instance's view; NULL with LXD's 404 otherwise. */
+const struct db_instance_snapshot *instance_snapshot_find(const struct instance *inst,
+                                                          const char *snapshot, struct error **err);
+
+/* 400 for a name that no snapshot may have. */
+int instance_snapshot_check_name(const char *name, struct error **err);
+
+/* The next name that "snapshots.pattern" gives; owned by the caller. */
+int instance_snapshot_next_name(const struct instance *inst, char **ret_name, struct error **err);
+
+/* When "snapshots.expiry" lets one of now expire; DATE_NONE for never. */
+int64_t instance_snapshot_expiry(const struct instance *inst);
+
+struct instance_snapshot_new {
+	const char *name;
+	int64_t expires; /* DATE_NONE: never. */
+};
+
+/* Frozen meanwhile if it runs. 409 if there is one of that name. */
+int instance_snapshot_create(struct state *state, const char *project, const char *name,
+                             const struct instance_snapshot_new *new, struct operation *op,
+                             struct error **err);
+
+/* Stops the instance if it runs, and starts it again afterwards. */
+int instance_snapshot_restore(struct state *state, const char *project, const char *name,
+                              const char *snapshot, struct operation *op, struct error **err);
+int instance_snapshot_rename(struct state *state, const char *project, const char *name,
+                             const char *snapshot, const char *new_name, struct operation *op,
+                             struct error **err);
+int instance_snapshot_delete(struct state *state, const char *project, const char *name,
+                             const char *snapshot, struct operation *op, struct error **err);
+
+/* Sets description and expiry; NULL leaves the description. */
+int instance_snapshot_update(struct state *state, const char *project, const char *name,
+                             const char *snapshot, const char *description, int64_t expires,
+                             struct operation *op, struct error **err);
