@@ -12,12 +12,12 @@
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance_send.h"
 #include "daemon/member/member_evacuate.h"
 #include "daemon/member/member_phase.h"
 #include "daemon/member/member_plan.h"
 #include "daemon/member/member_plan_act.h"
 #include "daemon/member/member_plan_operation.h"
-#include "daemon/member/member_send.h"
 #include "daemon/member/member_service.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -224,14 +224,14 @@ static int phase_post(struct request *req, struct response *res, struct error **
 
 struct sending {
 	struct state *state;
-	struct member_send *send;
+	struct instance_send *send;
 };
 
 static void send_upgraded(struct stream *stream_take, void *arg)
 {
 	struct sending *sending = arg;
 
-	member_send_start(sending->state, sending->send, stream_take);
+	instance_send_start(sending->state, sending->send, stream_take);
 	free(sending);
 }
 
@@ -252,6 +252,7 @@ static int volume_send(struct request *req, struct response *res, struct error *
 	uint64_t pass = 0;
 	uint64_t is_last = 0;
 	uint64_t is_refresh = 0;
+	uint64_t is_alone = 0;
 	uint64_t bandwidth = 0;
 
 	if (!instance)
@@ -263,6 +264,8 @@ static int volume_send(struct request *req, struct response *res, struct error *
 	if (r == 0)
 		r = query_number(req, "refresh", &is_refresh, err);
 	if (r == 0)
+		r = query_number(req, "alone", &is_alone, err);
+	if (r == 0)
 		r = query_number(req, "bandwidth", &bandwidth, err);
 	if (r < 0)
 		return r;
@@ -270,12 +273,13 @@ static int volume_send(struct request *req, struct response *res, struct error *
 	struct sending *sending = xcalloc(1, sizeof(*sending));
 	sending->state = req->state;
 	sending->send = xcalloc(1, sizeof(*sending->send));
-	*sending->send = (struct member_send){
+	*sending->send = (struct instance_send){
 		.project = xstrdup(req->project),
 		.instance = xstrdup(instance),
 		.pass = (unsigned)pass,
 		.is_last = is_last != 0,
 		.is_refresh = is_refresh != 0,
+		.is_alone = is_alone != 0,
 		.bandwidth = bandwidth,
 	};
 	response_upgrade(res, "volume", send_upgraded, sending);

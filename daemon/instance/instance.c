@@ -25,6 +25,8 @@
 
 #define NAME_MAX_LEN 63
 #define MAX_WORKERS 16
+#define MAX_SENDS 64
+#define MAX_QUEUED_SENDS 1024
 
 /* Names this daemon's cgroups apart from those of others on the same machine. */
 static char *cgroup_tag(const struct state *state)
@@ -52,6 +54,7 @@ int instance_service_new(struct state *state, struct error **err)
 	service->tag = cgroup_tag(state);
 	service->stopping = cancel_new(NULL);
 	service->worker = worker_new("instance", MAX_WORKERS, 0);
+	service->sends = worker_new("send", MAX_SENDS, MAX_QUEUED_SENDS);
 	mutex_init(&service->mutex);
 	service->live = instance_live_map();
 	service->exits = instance_exit_new(state);
@@ -88,6 +91,7 @@ void instance_service_free(struct instance_service *service)
 		if (service->engines[i])
 			instance_drivers[i]->engine_free(service->engines[i]);
 	worker_free(service->worker);
+	worker_free(service->sends);
 	instance_exit_free(service->exits);
 	service->state->profile_changed = NULL;
 	service->state->instances = NULL;

@@ -6,6 +6,7 @@
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance_send.h"
 #include "daemon/storage/storage_instance.h"
 #include "lib/base/alloc.h"
 
@@ -74,6 +75,37 @@ static int copy_here(const struct instance *inst, struct operation *op,
 	return r;
 }
 
+static int copy_from(const struct instance *inst, struct operation *op,
+                     const struct instance *source, const struct instance_filling *filling,
+                     struct error **err)
+{
+	scoped_free const char **names = filling->instance_only ? NULL : snapshot_names(source);
+	struct copying copying = { .inst = inst, .source = source };
+	const struct instance_send send = {
+		.project = source->row->row.project,
+		.instance = source->row->row.name,
+		.is_last = true,
+		.is_alone = filling->instance_only,
+	};
+	struct storage_instance to;
+	unsigned long long bytes = 0;
+
+	if (filling->snapshot)
+		return error_set(err, 400,
+		                 "A snapshot can only be copied on the member of its instance");
+
+	int r = instance_storage(inst, &to, err);
+	if (r == 0)
+		r = instance_send_receive(inst->state, op, source->row->row.member, &send, &to,
+		                          &bytes, err);
+	if (r == 0)
+		r = storage_instance_adopt(inst->state, &to, names, err);
+	if (r == 0 && names && names[0])
+		r = db_write(inst->state->db, write_snapshots, &copying, err);
+
+	return r;
+}
+
 int instance_copy_fill(const struct instance *inst, struct operation *op,
                        const struct instance_filling *filling, struct error **err)
 {
@@ -91,7 +123,7 @@ int instance_copy_fill(const struct instance *inst, struct operation *op,
 	if (r < 0)
 		return r;
 	if (strcmp(source->row->row.member, here) != 0)
-		return error_set(err, 501, "Copies between members are not supported yet");
+		return copy_from(inst, op, source, filling, err);
 
 	return copy_here(inst, op, source, filling, err);
 }

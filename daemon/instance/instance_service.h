@@ -19,6 +19,7 @@ struct instance_service {
 	struct instance_engine *engines[INSTANCE_MAX_DRIVERS]; /* As instance_drivers[]. */
 	struct instance_exits *exits;
 	struct worker *worker;   /* What no operation does: starts at boot, ends by themselves. */
+	struct worker *sends;    /* Volumes on their way to other members. */
 	struct cancel *stopping; /* Fired when the service ends: nothing more is started. */
 	char *tag;
 

@@ -7,7 +7,7 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_power.h"
-#include "daemon/member/member_send.h"
+#include "daemon/instance/instance_send.h"
 #include "daemon/storage/storage_transfer.h"
 #include "db/plans.h"
 #include "drivers/instance/instance_conf.h"
@@ -176,7 +176,7 @@ static int receive_here(struct state *state, const struct instance *inst,
                         const struct member_phase *phase, struct json_object *answer,
                         struct error **err)
 {
-	struct member_send send = {
+	struct instance_send send = {
 		.project = (char *)(uintptr_t)phase->project,
 		.instance = (char *)(uintptr_t)phase->instance,
 		.pass = (unsigned)phase->pass,
@@ -185,6 +185,7 @@ static int receive_here(struct state *state, const struct instance *inst,
 		.bandwidth = (unsigned long long)phase->bandwidth,
 	};
 	unsigned long long bytes = 0;
+	struct storage_instance storage;
 
 	/* What an earlier attempt has left would be taken for a volume of that name. */
 	if (phase->pass == 0 && !phase->is_refresh) {
@@ -193,7 +194,9 @@ static int receive_here(struct state *state, const struct instance *inst,
 			return r;
 	}
 
-	int r = member_send_receive(state, phase->source, &send, &bytes, err);
+	int r = instance_storage(inst, &storage, err);
+	if (r == 0)
+		r = instance_send_receive(state, NULL, phase->source, &send, &storage, &bytes, err);
 	if (r == 0)
 		jv_set_int(answer, "bytes", (int64_t)bytes);
 

@@ -62,6 +62,13 @@ int storage_instance_refresh(struct state *state, struct operation *operation,
                              const struct storage_instance *dst, const struct storage_instance *src,
                              const char *const *snapshots, struct error **err);
 
+/*
+ * Rows for a volume whose files came here with 'files_only': its own and those of 'snapshots',
+ * which may be NULL.
+ */
+int storage_instance_adopt(struct state *state, const struct storage_instance *inst,
+                           const char *const *snapshots, struct error **err);
+
 /* Renames the volume, its snapshots, rows, mount point and links. The instance is stopped. */
 int storage_instance_rename(struct state *state, struct operation *operation,
                             const struct storage_instance *inst, const char *new_name,

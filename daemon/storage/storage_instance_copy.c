@@ -67,6 +67,16 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 	return r;
 }
 
+int storage_instance_adopt(struct state *state, const struct storage_instance *inst,
+                           const char *const *snapshots, struct error **err)
+{
+	enum storage_kind kind = inst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
+
+	int r = storage_rows_create(state, kind, STORAGE_FILESYSTEM, inst->project, inst->pool,
+	                            inst->name, NULL, NULL, err);
+	return r < 0 ? r : copy_rows(state, inst, snapshots, err);
+}
+
 int storage_instance_refresh(struct state *state, struct operation *operation,
                              const struct storage_instance *dst, const struct storage_instance *src,
                              const char *const *snapshots, struct error **err)

@@ -1,4 +1,4 @@
-#include "daemon/member/member_send.h"
+#include "daemon/instance/instance_send.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include "cluster/connect.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
-#include "daemon/member/member_service.h"
+#include "daemon/instance/instance_service.h"
 #include "daemon/storage/storage_transfer.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -20,11 +20,11 @@
 
 struct sending {
 	struct state *state;
-	struct member_send *send;
+	struct instance_send *send;
 	struct stream *stream;
 };
 
-void member_send_free(struct member_send *send)
+void instance_send_free(struct instance_send *send)
 {
 	if (!send)
 		return;
@@ -48,7 +48,7 @@ static const char **snapshot_names(const struct instance *inst)
 	return names;
 }
 
-static int send_pass(struct state *state, const struct member_send *send, int fd,
+static int send_pass(struct state *state, const struct instance_send *send, int fd,
                      struct error **err)
 {
 	scoped(instance_freep) struct instance *inst = NULL;
@@ -60,7 +60,7 @@ static int send_pass(struct state *state, const struct member_send *send, int fd
 	if (r < 0)
 		return r;
 
-	scoped_free const char **snapshots = snapshot_names(inst);
+	scoped_free const char **snapshots = send->is_alone ? NULL : snapshot_names(inst);
 	const struct storage_send pass = {
 		.snapshots = snapshots,
 		.pass = send->pass,
@@ -84,12 +84,12 @@ static void run_send(void *arg)
 			         sending->send->instance, err->msg);
 		close(fd);
 	}
-	member_send_free(sending->send);
+	instance_send_free(sending->send);
 	free(sending);
 }
 
-void member_send_start(struct state *state, struct member_send *send_take,
-                       struct stream *stream_take)
+void instance_send_start(struct state *state, struct instance_send *send_take,
+                         struct stream *stream_take)
 {
 	struct sending *sending = xcalloc(1, sizeof(*sending));
 
@@ -97,43 +97,39 @@ void member_send_start(struct state *state, struct member_send *send_take,
 	sending->send = send_take;
 	sending->stream = stream_take;
 	if (!stream_take) {
-		member_send_free(send_take);
+		instance_send_free(send_take);
 		free(sending);
 		return;
 	}
-	if (worker_submit(state->members->phases, run_send, sending) < 0) {
+	if (worker_submit(state->instances->sends, run_send, sending) < 0) {
 		stream_free(stream_take);
-		member_send_free(send_take);
+		instance_send_free(send_take);
 		free(sending);
 	}
 }
 
-static char *send_path(const struct member_send *send)
+static char *send_path(const struct instance_send *send)
 {
 	scoped_free char *project = url_escape(send->project);
 	scoped_free char *instance = url_escape(send->instance);
 
 	return xasprintf("/internal/volumes/send?project=%s&instance=%s&pass=%u&last=%d&refresh=%d"
-	                 "&bandwidth=%llu",
+	                 "&alone=%d&bandwidth=%llu",
 	                 project, instance, send->pass, send->is_last, send->is_refresh,
-	                 send->bandwidth);
+	                 send->is_alone, send->bandwidth);
 }
 
-int member_send_receive(struct state *state, const char *source, const struct member_send *send,
-                        unsigned long long *ret_bytes, struct error **err)
+int instance_send_receive(struct state *state, struct operation *op, const char *source,
+                          const struct instance_send *send, const struct storage_instance *sink,
+                          unsigned long long *ret_bytes, struct error **err)
 {
-	scoped(instance_freep) struct instance *inst = NULL;
 	scoped_free char *address = NULL;
 	scoped_free char *path = send_path(send);
-	struct storage_instance storage;
+	struct storage_instance storage = *sink;
 	struct storage_sent received = { 0 };
 	struct stream *stream = NULL;
 
-	int r = instance_load(state, send->project, send->instance, &inst, err);
-	if (r == 0)
-		r = instance_storage(inst, &storage, err);
-	if (r == 0)
-		r = connect_address(state->cluster, source, &address, err);
+	int r = connect_address(state->cluster, source, &address, err);
 	if (r == 0)
 		r = connect_upgrade(state->cluster, address, path, "volume", CONNECT_MS, NULL,
 		                    &stream, err);
@@ -145,7 +141,7 @@ int member_send_receive(struct state *state, const char *source, const struct me
 		return error_set_errno(err, fd, "Failed connecting to member \"%s\"", source);
 
 	storage.files_only = true;
-	r = storage_transfer_receive(state, NULL, &storage, fd, &received, err);
+	r = storage_transfer_receive(state, op, &storage, fd, &received, err);
 	if (r == 0)
 		*ret_bytes = received.bytes;
 
