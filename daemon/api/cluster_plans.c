@@ -249,6 +249,7 @@ static int query_number(const struct request *req, const char *key, uint64_t *re
 static int volume_send(struct request *req, struct response *res, struct error **err)
 {
 	const char *instance = request_query(req, "instance");
+	const char *snapshot = request_query(req, "snapshot");
 	uint64_t pass = 0;
 	uint64_t is_last = 0;
 	uint64_t is_refresh = 0;
@@ -276,6 +277,7 @@ static int volume_send(struct request *req, struct response *res, struct error *
 	*sending->send = (struct instance_send){
 		.project = xstrdup(req->project),
 		.instance = xstrdup(instance),
+		.snapshot = snapshot && *snapshot ? xstrdup(snapshot) : NULL,
 		.pass = (unsigned)pass,
 		.is_last = is_last != 0,
 		.is_refresh = is_refresh != 0,

@@ -79,20 +79,18 @@ static int copy_from(const struct instance *inst, struct operation *op,
                      const struct instance *source, const struct instance_filling *filling,
                      struct error **err)
 {
-	scoped_free const char **names = filling->instance_only ? NULL : snapshot_names(source);
+	bool is_alone = filling->snapshot || filling->instance_only;
+	scoped_free const char **names = is_alone ? NULL : snapshot_names(source);
 	struct copying copying = { .inst = inst, .source = source };
 	const struct instance_send send = {
 		.project = source->row->row.project,
 		.instance = source->row->row.name,
 		.is_last = true,
-		.is_alone = filling->instance_only,
+		.snapshot = filling->snapshot,
+		.is_alone = is_alone,
 	};
 	struct storage_instance to;
 	unsigned long long bytes = 0;
-
-	if (filling->snapshot)
-		return error_set(err, 400,
-		                 "A snapshot can only be copied on the member of its instance");
 
 	int r = instance_storage(inst, &to, err);
 	if (r == 0)

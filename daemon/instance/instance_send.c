@@ -31,6 +31,7 @@ void instance_send_free(struct instance_send *send)
 
 	free(send->project);
 	free(send->instance);
+	free(send->snapshot);
 	free(send);
 }
 
@@ -63,6 +64,7 @@ static int send_pass(struct state *state, const struct instance_send *send, int 
 	scoped_free const char **snapshots = send->is_alone ? NULL : snapshot_names(inst);
 	const struct storage_send pass = {
 		.snapshots = snapshots,
+		.snapshot = send->snapshot,
 		.pass = send->pass,
 		.is_last = send->is_last,
 		.refresh = send->is_refresh,
@@ -112,11 +114,13 @@ static char *send_path(const struct instance_send *send)
 {
 	scoped_free char *project = url_escape(send->project);
 	scoped_free char *instance = url_escape(send->instance);
+	scoped_free char *snapshot = url_escape(send->snapshot ? send->snapshot : "");
 
-	return xasprintf("/internal/volumes/send?project=%s&instance=%s&pass=%u&last=%d&refresh=%d"
-	                 "&alone=%d&bandwidth=%llu",
-	                 project, instance, send->pass, send->is_last, send->is_refresh,
-	                 send->is_alone, send->bandwidth);
+	return xasprintf(
+		"/internal/volumes/send?project=%s&instance=%s&snapshot=%s&pass=%u&last=%d&refresh=%d"
+		"&alone=%d&bandwidth=%llu",
+		project, instance, snapshot, send->pass, send->is_last, send->is_refresh,
+		send->is_alone, send->bandwidth);
 }
 
 int instance_send_receive(struct state *state, struct operation *op, const char *source,

@@ -16,6 +16,7 @@ struct stream;
 struct instance_send {
 	char *project;
 	char *instance;
+	char *snapshot; /* Its state instead, or NULL. */
 	unsigned pass;
 	int is_last;
 	int is_refresh;

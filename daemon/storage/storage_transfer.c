@@ -376,7 +376,11 @@ int storage_transfer_send(struct state *state, struct operation *operation,
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 
 	int r = storage_ref_of_instance(state, inst, &ref, err);
-	return r < 0 ? r : run_send(state, operation, &ref, send, fd, ret_sent, err);
+	if (r < 0)
+		return r;
+
+	ref.vol.snapshot = send->snapshot;
+	return run_send(state, operation, &ref, send, fd, ret_sent, err);
 }
 
 int storage_transfer_receive(struct state *state, struct operation *operation,

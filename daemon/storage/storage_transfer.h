@@ -23,6 +23,7 @@
 
 struct storage_send {
 	const char *const *snapshots; /* Names, oldest first, ends with NULL; NULL for none. */
+	const char *snapshot;         /* Send the state of this one, not that of now; or NULL. */
 	unsigned int pass;
 	bool is_last;
 	bool refresh;              /* The target may have an older copy; ask it. */
