@@ -1,6 +1,7 @@
 /* Evacuation and restore of members, and the plans that carry them out. */
 #include "daemon/api/cluster_plans.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,13 +193,26 @@ static void run_phase(void *arg)
 	free(job);
 }
 
+/* The listeners open before the services are there. */
+static int check_ready(const struct request *req, struct error **err)
+{
+	return atomic_load(&req->state->is_ready)
+	               ? 0
+	               : error_set(err, 503, "This member is not ready yet");
+}
+
 /* Long, so it holds no request thread. */
 static int phase_post(struct request *req, struct response *res, struct error **err)
 {
 	struct json_object *body = NULL;
-	struct phase_job *job = xcalloc(1, sizeof(*job));
+	struct phase_job *job;
 
-	int r = request_json(req, &body, err);
+	int r = check_ready(req, err);
+	if (r < 0)
+		return r;
+
+	job = xcalloc(1, sizeof(*job));
+	r = request_json(req, &body, err);
 	if (r == 0) {
 		job->state = req->state;
 		job->body = jv_copy(body);
@@ -259,7 +273,9 @@ static int volume_send(struct request *req, struct response *res, struct error *
 	if (!instance)
 		return error_set(err, 400, "No instance");
 
-	int r = query_number(req, "pass", &pass, err);
+	int r = check_ready(req, err);
+	if (r == 0)
+		r = query_number(req, "pass", &pass, err);
 	if (r == 0)
 		r = query_number(req, "last", &is_last, err);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cluster/cluster.h"
@@ -21,6 +22,7 @@
 #include "daemon/core/state.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
+#include "lib/base/date.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -32,6 +34,8 @@
 
 #define HOPS_HEADER "X-Muster-Hops"
 #define MAX_HOPS 3
+#define LEADING_MS 1000
+#define LEADING_PAUSE_MS 10
 
 /* Headers that belong to one connection or that are made anew. */
 static const char *const not_passed_on[] = {
@@ -285,12 +289,26 @@ static int find_member(struct request *req, const char *member, char **ret_addre
 	return connect_address(req->state->cluster, member, ret_address, err);
 }
 
+/* Whoever sent it here took this member for the leader, and may have known it first. */
+static void wait_until_leading(struct request *req)
+{
+	const struct timespec pause = { .tv_nsec = LEADING_PAUSE_MS * 1000000L };
+	int64_t deadline = date_deadline(LEADING_MS);
+
+	if (forwarding_hops(req) == 0)
+		return;
+	while (!cluster_is_leader(req->state->cluster) && date_left(deadline) != 0)
+		nanosleep(&pause, NULL);
+}
+
 static int find_leader(struct request *req, char **ret_address, struct error **err)
 {
 	scoped_free char *address = NULL;
 	scoped_free char *own = NULL;
 
 	*ret_address = NULL;
+	if (state_is_clustered(req->state))
+		wait_until_leading(req);
 	if (!state_is_clustered(req->state) || cluster_is_leader(req->state->cluster))
 		return 0;
 

@@ -244,6 +244,16 @@ static void run_job(void *arg) NO_LOCK_CHECK
 	free(job);
 }
 
+static bool may_try(void *arg) NO_LOCK_CHECK
+{
+	struct job *job = arg;
+
+	mutex_lock(&job->running->mutex);
+	bool may = job->running->plan.state == PLAN_STATE_RUNNING;
+	mutex_unlock(&job->running->mutex);
+	return may;
+}
+
 static struct db_plan_step copy_step(const struct db_plan_step *row)
 {
 	struct db_plan_step copy = *row;
@@ -326,6 +336,7 @@ static void start_step(struct running *running, size_t index) REQUIRES(running->
 		.bandwidth = running->options.bandwidth,
 		.row = copy_step(&running->steps.rows[index]),
 		.changed = step_changed,
+		.may_try = may_try,
 		.arg = job,
 	};
 	if (worker_submit(running->state->members->steps, run_job, job) < 0) {

@@ -26,6 +26,7 @@
 #define RETRY_MS 60000       /* For what must go on and can only wait: a member that is gone. */
 #define TIDY_MS 15000        /* For files on a member that is gone: it looks when it comes back. */
 #define RETRY_PAUSE_MS 100
+#define MAX_ATTEMPTS 2
 
 /* Asks a member, itself included, to do its part; see member_phase.h. */
 static int ask(struct member_step *step, const char *member, struct member_phase phase,
@@ -109,6 +110,7 @@ static int advance(struct member_step *step, enum plan_phase to, step_also *also
 	step->row.phase = to;
 	step->row.epoch = change.row.epoch;
 	step->row.was_running = change.row.was_running;
+	step->is_pause_unknown &= !plan_phase_is_final(to);
 	step->row.updated = date_now();
 	if (step->changed)
 		step->changed(step->arg);
@@ -446,6 +448,7 @@ static int tidy(struct member_step *step, const char *member, enum member_verb v
 	int r = ask_patiently(step, member, verb, TIDY_MS, &failed);
 	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
 		return error_move(err, &failed);
+	step->is_tidy &= r == 0;
 	if (r < 0)
 		log_info("Member \"%s\" keeps files of \"%s\" until it looks: %s", member,
 		         step->row.instance, failed->msg);
@@ -460,13 +463,16 @@ static int undo(struct member_step *step, const char *why, struct error **err)
 	int r = 0;
 
 	set_text(&step->row.error, why);
+	step->is_tidy = true;
 	if (step->row.phase >= PLAN_PHASE_COPIED)
 		r = resume(step, &failed);
 	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
 		return error_move(err, &failed);
-	if (r < 0)
+	if (r < 0) {
+		step->is_tidy = false;
 		log_warn("Instance \"%s\" was not started again on \"%s\": %s", step->row.instance,
 		         step->row.source, failed->msg);
+	}
 
 	if (step->row.phase != PLAN_PHASE_PLANNED) {
 		r = tidy(step, step->row.target, MEMBER_ABORT, err);
@@ -527,20 +533,36 @@ static int run_after_commit(struct member_step *step, struct error **err)
 	return r;
 }
 
+/* Once more, when it was undone because a member was lost for a while and is there again. */
+static int plan_again(struct member_step *step, struct error **err)
+{
+	log_info("Instance \"%s\" is moved once more: %s", step->row.instance, step->row.error);
+	return advance(step, PLAN_PHASE_PLANNED, NULL, err);
+}
+
 static int run_move(struct member_step *step, struct error **err)
 {
-	if (!plan_phase_is_committed(step->row.phase)) {
+	while (!plan_phase_is_committed(step->row.phase)) {
 		scoped(error_freep) struct error *failed = NULL;
 
 		if (step->row.phase == PLAN_PHASE_PLANNED)
 			tell(step, "instance-migration-started");
 		int r = run_until_commit(step, &failed);
-		if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
+		if (r == 0)
+			break;
+		if (is_replaced(step, r) || is_stopping(step))
 			return error_move(err, &failed);
-		if (r < 0) {
-			tell(step, "instance-migration-failed");
-			return undo(step, failed->msg, err);
-		}
+
+		bool was_lost = is_gone(failed);
+		tell(step, "instance-migration-failed");
+		r = undo(step, failed->msg, err);
+		if (r < 0 || !was_lost || !step->is_tidy || step->row.attempt >= MAX_ATTEMPTS ||
+		    (step->may_try && !step->may_try(step->arg)))
+			return r;
+
+		r = plan_again(step, err);
+		if (r < 0)
+			return r;
 	}
 
 	return run_after_commit(step, err);

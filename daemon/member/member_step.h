@@ -19,9 +19,13 @@ struct member_step {
 	int64_t bandwidth;
 	struct db_plan_step row; /* Owned by the coordinator; kept as the database has it. */
 	bool is_pause_unknown;   /* The source was lost while it stopped the instance. */
+	bool is_tidy;            /* After an undo: all members that it took were there. */
 
 	/* Called after each phase, for those who watch. */
 	void (*changed)(void *arg);
+
+	/* Whether a step may be tried once more: the plan was not cancelled. NULL: it may. */
+	bool (*may_try)(void *arg);
 	void *arg;
 };
 

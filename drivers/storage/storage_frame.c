@@ -99,7 +99,7 @@ static int read_exactly(int fd, void *buf, size_t size, struct op *op, struct er
 		if (n < 0)
 			return error_set_errno(err, -errno, "Failed reading from the other side");
 		if (n == 0)
-			return error_set(err, 500, "The other side closed the connection");
+			return error_set(err, 503, "The other side closed the connection");
 		done += (size_t)n;
 	}
 	return 0;
@@ -266,7 +266,7 @@ static int fill_in(struct streams *s, struct error **err)
 	if (n < 0)
 		return error_set_errno(err, -errno, "Failed reading from the other side");
 	if (n == 0)
-		return error_set(err, 500, "The other side closed the connection");
+		return error_set(err, 503, "The other side closed the connection");
 
 	if (is_head) {
 		s->head_done += (size_t)n;

@@ -161,7 +161,7 @@ class Member:
                 data, ancillary, _, _ = notify.recvmsg(4096, socket.CMSG_SPACE(12))
             except socket.timeout:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f'{self.name} did not start:\n{self.tail()}') from None
+                    raise RuntimeError(f'{self.name} did not start ({process.poll()}):\n{self.tail()}') from None
                 continue
             if b'READY=1' in data.split(b'\n'):
                 self.pid = struct.unpack('iII', ancillary[0][2][:12])[0]
