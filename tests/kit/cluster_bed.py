@@ -103,6 +103,11 @@ def rows(member):
     return {i['name']: i for i in member.api('GET', '/1.0/instances?recursion=1')}
 
 
+def votes(row):
+    """Whether a row of the members says that this one votes in the database."""
+    return bool({'database-leader', 'database-voter'} & set(row['roles']))
+
+
 def mark(bed, name):
     """Writes something into an instance that must be there wherever it goes."""
     text = str(uuid.uuid4())
