@@ -9,5 +9,7 @@ struct json_object;
 struct request;
 struct response;
 
+extern const struct route_table instance_move_routes;
+
 int instance_move_post(struct request *req, struct response *res, const struct instance *inst,
                        struct json_object *body, struct error **err);

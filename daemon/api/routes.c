@@ -15,6 +15,7 @@
 #include "daemon/api/instance_files.h"
 #include "daemon/api/instance_logs.h"
 #include "daemon/api/instance_metadata.h"
+#include "daemon/api/instance_move.h"
 #include "daemon/api/instance_snapshots.h"
 #include "daemon/api/instance_state.h"
 #include "daemon/api/instances.h"
@@ -57,6 +58,7 @@ const struct route_table *const route_tables[] = {
 	&instance_files_routes,
 	&instance_logs_routes,
 	&instance_metadata_routes,
+	&instance_move_routes,
 	&instance_snapshots_routes,
 	&instance_state_routes,
 	&metadata_routes,

@@ -12,6 +12,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
+#include "daemon/member/member_draft.h"
 #include "daemon/member/member_plan_operation.h"
 #include "daemon/member/member_service.h"
 #include "daemon/project/placement_view.h"
@@ -23,7 +24,6 @@
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
 
-#define PLANS_KEPT 100
 #define LATE_MS 2000 /* For the operation of a plan that somebody else starts just now. */
 #define LATE_PAUSE_MS 5
 #define FAMILIES (PLACEMENT_VIEW_FAMILIES | DB_PROFILES | DB_SNAPSHOTS)
@@ -116,69 +116,6 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 	return 0;
 }
 
-struct made {
-	struct db_plan plan;
-	struct db_plan_step *steps;
-	size_t n_steps;
-	struct db_reservation *places; /* By step; borrowed texts of the step, but 'group'. */
-	size_t n_unplaced;
-};
-
-static void made_done(struct made *made)
-{
-	for (size_t i = 0; i < made->n_steps; i++)
-		db_plan_step_done(&made->steps[i]);
-	for (size_t i = 0; i < made->n_steps; i++)
-		free(made->places[i].placement_group);
-	free(made->places);
-	free(made->steps);
-	db_plan_done(&made->plan);
-	*made = (struct made){ 0 };
-}
-
-/* The snapshot holds indexes; the rows want epochs by the same index. */
-static int64_t *epochs_of(const struct placement_view *pv)
-{
-	int64_t *epochs = xcalloc(pv->snapshot.n_instances + 1, sizeof(*epochs));
-
-	for (size_t i = 0; i < pv->snapshot.n_instances; i++) {
-		const struct db_expanded *row = placement_view_row(pv, i);
-
-		epochs[i] = row ? row->row.epoch : 0;
-	}
-	return epochs;
-}
-
-/* What each step that moves something books on its target. */
-static struct db_reservation *places_of(const struct placement_snapshot *snapshot,
-                                        const struct planner_plan *plan,
-                                        const struct db_plan_step *rows)
-{
-	struct db_reservation *places = xcalloc(plan->n_steps + 1, sizeof(*places));
-
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct placement_instance *inst =
-			&snapshot->instances[plan->steps[i].instance];
-		bool has_group = inst->group != PLACEMENT_NONE;
-
-		if (!*rows[i].target || strcmp(rows[i].target, rows[i].source) == 0)
-			continue;
-		places[i] = (struct db_reservation){
-			.member = rows[i].target,
-			.project = rows[i].project,
-			.instance = rows[i].instance,
-			.pool = (char *)(uintptr_t) "",
-			.memory = (int64_t)inst->memory,
-			.cpus = inst->n_cpus,
-			.placement_group =
-				xstrdup(has_group ? snapshot->groups[inst->group].name : ""),
-			.created = date_now(),
-			.expires = date_now() + MEMBER_RESERVED_FOR,
-		};
-	}
-	return places;
-}
-
 /* Nowhere to go, and told to stop then. */
 static void stop_unplaced(struct planner_plan *plan)
 {
@@ -192,28 +129,9 @@ static void stop_unplaced(struct planner_plan *plan)
 	}
 }
 
-static struct db_plan plan_row(const struct member_evacuate *evacuate, enum planner_kind kind)
-{
-	char uuid[UUID_SIZE];
-
-	operation_make_shared_id(uuid);
-	return (struct db_plan){
-		.uuid = xstrdup(uuid),
-		.kind = xstrdup(planner_kind_name(kind)),
-		.member = xstrdup(evacuate->member),
-		.requestor = xstrdup(""),
-		.options = xstrdup(evacuate->options_json),
-		.state = PLAN_STATE_RUNNING,
-		.operation = xstrdup(uuid),
-		.error = xstrdup(""),
-		.created = date_now(),
-		.updated = date_now(),
-	};
-}
-
 static int make_plan(struct state *state, const struct member_evacuate *evacuate,
                      const struct db_view *view, const struct db_reservations *reservations,
-                     struct made *ret_made, struct error **err)
+                     struct member_draft *ret_made, struct error **err)
 {
 	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
 	struct planner_plan plan = { 0 };
@@ -237,15 +155,7 @@ static int make_plan(struct state *state, const struct member_evacuate *evacuate
 	if (evacuate->no_target == MEMBER_NO_TARGET_STOP)
 		stop_unplaced(&plan);
 
-	scoped_free int64_t *epochs = epochs_of(&pv);
-	struct db_plan_step *rows = plan_rows(&pv.snapshot, &plan, epochs);
-	*ret_made = (struct made){
-		.plan = plan_row(evacuate, request.kind),
-		.steps = rows,
-		.n_steps = plan.n_steps,
-		.places = places_of(&pv.snapshot, &plan, rows),
-		.n_unplaced = plan.n_unplaced,
-	};
+	member_draft_make(&pv, &plan, evacuate->member, evacuate->options_json, ret_made);
 	planner_plan_done(&plan);
 	placement_view_done(&pv);
 	return 0;
@@ -261,7 +171,7 @@ int member_evacuate_dry_run(struct state *state, const struct member_evacuate *e
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	struct db_reservations reservations = { 0 };
-	struct made made = { 0 };
+	struct member_draft made = { 0 };
 
 	int r = db_cache_view(state->cache, FAMILIES, &view, err);
 	if (r == 0)
@@ -273,7 +183,7 @@ int member_evacuate_dry_run(struct state *state, const struct member_evacuate *e
 		return r;
 
 	*ret_plan = plan_json(&made.plan, made.steps, made.n_steps, true);
-	made_done(&made);
+	member_draft_done(&made);
 	return 0;
 }
 
@@ -281,7 +191,7 @@ struct beginning {
 	struct state *state;
 	const struct member_evacuate *evacuate;
 	const char *requestor;
-	struct made made;
+	struct member_draft made;
 	bool is_resumed; /* 'made.plan' is one that was there. */
 };
 
@@ -340,24 +250,6 @@ static int check_member(const struct db_member *row, const struct member_evacuat
 	return 0;
 }
 
-static int book(struct db_tx *tx, struct made *made, size_t i, struct error **err)
-{
-	struct db_reservation *place = &made->places[i];
-	bool is_there = false;
-	int64_t id = 0;
-
-	if (!place->member)
-		return 0;
-
-	/* Two plans never move the same instance; what is left of one that is lost may be. */
-	int r = db_reservation_has(tx, place->project, place->instance, &is_there, err);
-	if (r < 0 || is_there)
-		return r;
-
-	place->owner = made->plan.uuid;
-	return db_reservation_create(tx, place, &id, err);
-}
-
 static int begin(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct beginning *beginning = arg;
@@ -365,7 +257,7 @@ static int begin(struct db_tx *tx, void *arg, struct error **err)
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	struct db_reservations reservations = { 0 };
 
-	made_done(&beginning->made);
+	member_draft_done(&beginning->made);
 	int r = db_cache_view(beginning->state->cache, FAMILIES, &view, err);
 	if (r < 0)
 		return r;
@@ -385,17 +277,11 @@ static int begin(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
-	struct made *made = &beginning->made;
+	struct member_draft *made = &beginning->made;
 	if (made->n_unplaced > 0 && evacuate->no_target == MEMBER_NO_TARGET_FAIL)
 		return error_set(err, 409, "Cannot evacuate \"%s\": %zu instances fit nowhere else",
 		                 evacuate->member, made->n_unplaced);
-	free(made->plan.requestor);
-	made->plan.requestor = xstrdup(beginning->requestor);
-	r = db_plan_create(tx, &made->plan, made->steps, made->n_steps, &made->plan.id, err);
-	for (size_t i = 0; r == 0 && i < made->n_steps; i++)
-		r = book(tx, made, i, err);
-	if (r == 0)
-		r = db_plan_prune(tx, PLAN_STATE_DONE, PLANS_KEPT, err);
+	r = member_draft_write(tx, made, beginning->requestor, err);
 	if (r == 0 && !evacuate->is_restore)
 		r = db_member_set_state(tx, member->id, DB_MEMBER_EVACUATED, err);
 
@@ -457,6 +343,6 @@ int member_evacuate_begin(struct request *req, const struct member_evacuate *eva
 	int r = db_write(req->state->db, begin, &beginning, err);
 	if (r == 0)
 		r = find_operation(req->state, &beginning.made.plan, ret_op, err);
-	made_done(&beginning.made);
+	member_draft_done(&beginning.made);
 	return r;
 }

@@ -494,6 +494,9 @@ static int write_end(struct db_tx *tx, void *arg, struct error **err)
 
 static void tell_end(const struct running *running)
 {
+	if (!*running->plan.member)
+		return;
+
 	scoped_free char *url = lifecycle_url(
 		NULL, (const char *const[]){ "cluster", "members", running->plan.member, NULL });
 	const char *action = strcmp(running->plan.kind, "restore") == 0

@@ -43,12 +43,25 @@ static void free_job(void *arg)
 
 static const char *description(const struct db_plan *plan)
 {
+	if (strcmp(plan->kind, "move") == 0)
+		return "Migrating instance";
+
 	return strcmp(plan->kind, "restore") == 0 ? "Restoring cluster member"
 	                                          : "Evacuating cluster member";
 }
 
-static char *member_url(const struct db_plan *plan)
+/* Of the member that the plan is about, or of the one instance that it moves. */
+static char *entity_url(const struct db_plan *plan)
 {
+	scoped(jv_unrefp) struct json_object *options = NULL;
+	scoped(error_freep) struct error *none = NULL;
+
+	if (strcmp(plan->kind, "move") == 0 &&
+	    jv_parse_object(plan->options, strlen(plan->options), &options, &none) == 0)
+		return lifecycle_url(
+			jv_text(options, "project"),
+			(const char *const[]){ "instances", jv_text(options, "instance"), NULL });
+
 	return lifecycle_url(NULL,
 	                     (const char *const[]){ "cluster", "members", plan->member, NULL });
 }
@@ -77,7 +90,7 @@ int member_plan_operation(struct state *state, const struct db_plan *plan,
                           struct operation **ret_op, struct error **err)
 {
 	scoped(access_unrefp) struct requestor *requestor = requestor_of(plan);
-	scoped_free char *url = member_url(plan);
+	scoped_free char *url = entity_url(plan);
 
 	if (!member_plan_claim(state, plan->uuid)) {
 		error_set(err, 409, "The plan is carried out already");
@@ -158,7 +171,7 @@ int member_plan_operation_json(struct state *state, const char *uuid, struct jso
 	if (r < 0)
 		return r;
 
-	scoped_free char *url = member_url(&plan);
+	scoped_free char *url = entity_url(&plan);
 	struct json_object *metadata = member_plan_metadata(&plan, &steps);
 	struct json_object *who = requestor_json(&plan);
 	const struct operation_view view = {
