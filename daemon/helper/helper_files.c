@@ -105,6 +105,8 @@ static int open_parent(struct session *s, char *name)
 	const char *base = path_base(clean);
 	scoped_free char *dir = path_dir(clean);
 
+	if (strlen(base) > NAME_MAX)
+		return -ENAMETOOLONG;
 	if (!path_is_name(base))
 		return -EISDIR;
 	strcpy(name, base);
