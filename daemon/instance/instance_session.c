@@ -150,6 +150,11 @@ static void finish_if_due(struct session *s)
 
 	if (s->setup.end)
 		r = s->setup.end(s->op, s->setup.arg, s->status, &err);
+	if (operation_is_cancelled(s->op)) {
+		error_free(err);
+		err = NULL;
+		r = error_set_errno(&err, -ECANCELED, "Cancelled");
+	}
 	finish(s, r, err);
 }
 
