@@ -15,12 +15,14 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
 import urllib.parse
 
 import pytest
 
 MUSTERD = os.environ.get("MUSTERD", "build/musterd")
+KIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kit")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -79,7 +81,7 @@ class Client:
         return http.client.HTTPSConnection(host, int(port), timeout=self.timeout,
                                            context=self.context)
 
-    def request(self, method, path, body=None, headers=None, **query):
+    def request(self, method, path, /, body=None, headers=None, **query):
         if query:
             query = {k.replace("_", "-"): v for k, v in query.items()}
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(query)
@@ -316,3 +318,58 @@ class Certificate:
 @pytest.fixture
 def certificate(scratch, name):
     return Certificate(scratch, name)
+
+
+class Container:
+    """A container from the busybox image, on a daemon in namespaces of its own."""
+
+    def __init__(self, member, name):
+        self.member, self.name = member, name
+        self.url = "/1.0/instances/" + name
+        self.client = Client(unix=str(member.dir / "unix.socket"))
+
+    def request(self, method, below, /, body=None, headers=None, **query):
+        return self.client.request(method, self.url + below, body, headers, **query)
+
+    def state(self, action, **more):
+        answer = self.client.put(self.url + "/state", dict(more, action=action))
+        operation = self.client.wait(answer)
+        assert operation["status"] == "Success", operation
+
+    def exec(self, *command, **more):
+        """Starts a command and returns the answer."""
+        return self.client.post(self.url + "/exec", dict(more, command=list(command)))
+
+    def output(self, *command):
+        """What a command prints and its status, by way of a recording."""
+        operation = self.client.wait(self.exec(*command, **{"record-output": True}))
+        out = self.client.get(operation["metadata"]["output"]["1"]).raw
+        return operation["metadata"]["return"], out.decode()
+
+
+@pytest.fixture(scope="module")
+def container():
+    sys.path.insert(0, KIT)
+    from testbed import Testbed
+    directory = tempfile.mkdtemp(prefix="muster-ct-")
+    os.chmod(directory, 0o711)
+    image = os.path.join(directory, "image.tar.gz")
+    subprocess.run(["/usr/bin/python3", os.path.join(KIT, "busybox_image.py"), image],
+                   check=True, capture_output=True)
+    bed = Testbed(os.path.join(directory, "bed-" + secrets.token_hex(4)),
+                  build=os.path.dirname(os.path.abspath(MUSTERD)))
+    try:
+        member = bed.up(1, clustered=False).members[0]
+        with open(image, "rb") as f:
+            data = f.read()
+        member.api("POST", "/1.0/storage-pools", {"name": "default", "driver": "dir"})
+        member.api("POST", "/1.0/images", data,
+                   headers={"Content-Type": "application/octet-stream"})
+        image = member.api("GET", "/1.0/images")[0].rsplit("/", 1)[1]
+        member.api("POST", "/1.0/instances", {
+            "name": "c1", "start": True, "source": {"type": "image", "fingerprint": image},
+            "devices": {"root": {"type": "disk", "path": "/", "pool": "default"}}})
+        yield Container(member, "c1")
+    finally:
+        bed.down()
+        shutil.rmtree(directory, ignore_errors=True)
