@@ -38,7 +38,7 @@ static char *cgroup_tag(const struct state *state)
 	return xasprintf("%.12s", hash);
 }
 
-int instance_service_new(struct state *state, struct error **err)
+int instance_service_new(struct state *state, struct error **err) NO_LOCK_CHECK
 {
 	struct instance_service *service = xcalloc(1, sizeof(*service));
 
@@ -80,7 +80,7 @@ int instance_service_new(struct state *state, struct error **err)
 	return 0;
 }
 
-void instance_service_free(struct instance_service *service)
+void instance_service_free(struct instance_service *service) NO_LOCK_CHECK
 {
 	if (!service)
 		return;

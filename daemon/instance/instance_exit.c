@@ -25,7 +25,7 @@ struct ended {
 	char *id;
 };
 
-struct instance_exits *instance_exit_new(struct state *state)
+struct instance_exits *instance_exit_new(struct state *state) NO_LOCK_CHECK
 {
 	struct instance_exits *exits = xcalloc(1, sizeof(*exits));
 
@@ -35,7 +35,7 @@ struct instance_exits *instance_exit_new(struct state *state)
 	return exits;
 }
 
-void instance_exit_free(struct instance_exits *exits)
+void instance_exit_free(struct instance_exits *exits) NO_LOCK_CHECK
 {
 	if (!exits)
 		return;

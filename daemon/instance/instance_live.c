@@ -140,7 +140,6 @@ static int remove_device(const struct instance *inst, const struct instance_spec
 {
 	scoped(run_config_freep) struct run_config *run = NULL;
 	scoped(smap_done) struct smap changes = { 0 };
-	scoped(smap_done) struct smap keys = { 0 };
 
 	/* What it wants of the instance is worked out again: that is what has to go. */
 	int r = instance_spec_device_start(inst, device, &changes, &run, err);

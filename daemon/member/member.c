@@ -42,7 +42,7 @@ static void end_timer(void *arg)
 	service->timer = NULL;
 }
 
-int member_service_new(struct state *state, struct error **err)
+int member_service_new(struct state *state, struct error **err) NO_LOCK_CHECK
 {
 	struct member_service *service = xcalloc(1, sizeof(*service));
 
@@ -71,7 +71,7 @@ void member_service_stop(struct state *state)
 		atomic_store(&state->members->is_stopping, true);
 }
 
-void member_service_free(struct state *state)
+void member_service_free(struct state *state) NO_LOCK_CHECK
 {
 	struct member_service *service = state->members;
 

@@ -194,7 +194,6 @@ static void another_filesystem_below_is_left_alone(void **state)
 static void a_namespace_is_made_for_a_map(void **state)
 {
 	struct fixture *f = *state;
-	scoped(idmap_done) struct idmap none = { 0 };
 
 	scoped_fd int userns = idmap_userns_open(&f->map);
 	assert_true(userns >= 0);

@@ -67,8 +67,8 @@ static void what_is_no_token_is_refused(void **state)
 		"{\"server_name\":\"m2\",\"fingerprint\":\"ab\",\"addresses\":[],\"secret\":\"s\"}",
 		"{\"server_name\":\"m2\",\"fingerprint\":\"ab\",\"addresses\":[1],\"secret\":\"s\"}",
 		"{\"server_name\":\"m2\",\"fingerprint\":\"ab\",\"addresses\":[\"a\"],\"secret\":\"\"}",
-		"{\"server_name\":\"m2\",\"fingerprint\":\"ab\",\"addresses\":[\"a\"],\"secret\":\"s\","
-		"\"expires_at\":\"soon\"}",
+		("{\"server_name\":\"m2\",\"fingerprint\":\"ab\",\"addresses\":[\"a\"],\"secret\":\"s\","
+		 "\"expires_at\":\"soon\"}"),
 	};
 
 	for (size_t i = 0; i < COUNT_OF(documents); i++) {
