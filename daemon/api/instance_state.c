@@ -17,7 +17,8 @@
 #include "lib/base/alloc.h"
 #include "lib/data/jv.h"
 
-#define DEFAULT_TIMEOUT_S 30
+/* As LXD: who names no timeout waits for ever. */
+#define DEFAULT_TIMEOUT_S (-1)
 
 static int state_get(struct request *req, struct response *res, struct error **err)
 {
@@ -26,8 +27,7 @@ static int state_get(struct request *req, struct response *res, struct error **e
 
 	int r = instance_load(req->state, req->project, request_param(req, "name"), &inst, err);
 	if (r == 0)
-		r = instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, &state,
-		                        err);
+		r = instance_json_state(inst, INSTANCE_JSON_ALL, &state, err);
 	if (r == 0)
 		response_sync(res, state);
 
@@ -64,7 +64,7 @@ static int run_change(struct operation *op, void *arg, struct error **err)
 	return instance_power_change(inst, op, &change->request, err);
 }
 
-static int read_request(struct json_object *body, struct instance_power_request *ret_request,
+int instance_state_read(struct json_object *body, struct instance_power_request *ret_request,
                         struct error **err)
 {
 	const char *action = NULL;
@@ -83,7 +83,7 @@ static int read_request(struct json_object *body, struct instance_power_request 
 
 	int parsed = action ? instance_power_parse(action) : -1;
 	if (parsed < 0)
-		return error_set(err, 400, "Unknown action \"%s\"", action ? action : "");
+		return error_set(err, 400, "Unknown action: \"%s\"", action ? action : "");
 	if (timeout < -1 || timeout > INT32_MAX)
 		return error_set(err, 400, "Invalid timeout %lld", (long long)timeout);
 	if (is_stateful)
@@ -115,7 +115,7 @@ static int state_put(struct request *req, struct response *res, struct error **e
 
 	int r = request_json(req, &body, err);
 	if (r == 0)
-		r = read_request(body, &request, err);
+		r = instance_state_read(body, &request, err);
 	if (r == 0)
 		r = instance_load(req->state, req->project, request_param(req, "name"), &inst, err);
 	if (r == 0)

@@ -17,6 +17,8 @@
 #include "daemon/instance/instance_json.h"
 #include "daemon/instance/instance_remote.h"
 #include "lib/base/alloc.h"
+#include "lib/base/parse.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 /* Whether an instance belongs into this list: its project, and the caller's rights. */
@@ -54,6 +56,37 @@ static struct json_object *item_json(const struct request *req, const struct ins
 	return obj;
 }
 
+/*
+ * What of the state a list with recursion 2 shows: all, or what "2;fields=state.disk,state.network"
+ * names; the rest of it costs nothing.
+ */
+static int state_parts(const struct request *req, uint32_t *ret_parts, struct error **err)
+{
+	const char *text = request_query(req, "recursion");
+	const char *semicolon = text ? strchr(text, ';') : NULL;
+
+	if (req->recursion < 2)
+		return 0;
+	if (!semicolon) {
+		*ret_parts = INSTANCE_JSON_ALL;
+		return 0;
+	}
+	if (strncmp(semicolon, ";fields=", strlen(";fields=")) != 0)
+		return error_set(err, 400, "Invalid recursion \"%s\"", text);
+
+	scoped(strv_freep) char **fields = strv_split_trimmed(semicolon + strlen(";fields="), ',');
+	*ret_parts = INSTANCE_STATE_USAGE;
+	STRV_FOREACH (field, fields) {
+		if (strcmp(field, "state.disk") == 0)
+			*ret_parts |= INSTANCE_JSON_DISK;
+		else if (strcmp(field, "state.network") == 0)
+			*ret_parts |= INSTANCE_STATE_NETWORK;
+		else if (*field)
+			return error_set(err, 400, "Invalid field \"%s\"", field);
+	}
+	return 0;
+}
+
 static int instances_list(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
@@ -61,14 +94,17 @@ static int instances_list(struct request *req, struct response *res, struct erro
 	int64_t type = listed_type(req);
 	bool needs_items = req->recursion > 0 || request_has_filter(req);
 	size_t n = 0;
+	uint32_t parts = 0;
 
-	int r = db_cache_view(req->state->cache, INSTANCE_FAMILIES, &view, err);
+	int r = state_parts(req, &parts, err);
+	if (r == 0)
+		r = db_cache_view(req->state->cache, INSTANCE_FAMILIES, &view, err);
 	if (r < 0)
 		return r;
 	if (!req->all_projects && !db_cache_project(view, req->project))
 		return error_set(err, 404, "Project \"%s\" not found", req->project);
 	if (needs_items)
-		remote = instance_remote_new(req->state, req->recursion >= 2);
+		remote = instance_remote_new(req->state, parts);
 
 	struct json_object *list = jv_array();
 	const struct db_expanded *const *rows = db_cache_instances(view, &n);
@@ -156,6 +192,26 @@ static int instances_create(struct request *req, struct response *res, struct er
 	return r;
 }
 
+static int placement_explain(struct request *req, struct response *res, struct error **err)
+{
+	struct instance_new new = { 0 };
+	struct json_object *body = NULL;
+	struct json_object *placement = NULL;
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = instance_create_parse(req, body, &new, err);
+	if (r < 0)
+		return r;
+
+	r = instance_create_explain(req, &new, &placement, err);
+	instance_create_new_done(&new);
+	if (r == 0)
+		response_sync(res, placement);
+
+	return r;
+}
+
 /* On the member that was chosen. */
 static int internal_fill(struct request *req, struct response *res, struct error **err)
 {
@@ -189,11 +245,13 @@ static int internal_fill(struct request *req, struct response *res, struct error
 static int internal_states(struct request *req, struct response *res, struct error **err)
 {
 	struct json_object *answer = NULL;
-	bool is_full = false;
+	const char *text = request_query(req, "parts");
+	uint32_t parts = 0;
 
-	int r = request_query_bool(req, "full", &is_full, err);
-	if (r == 0)
-		r = instance_remote_answer(req->state, is_full, &answer, err);
+	if (text && parse_uint32(text, &parts) < 0)
+		return error_set(err, 400, "Invalid value for \"parts\"");
+
+	int r = instance_remote_answer(req->state, parts & INSTANCE_JSON_ALL, &answer, err);
 	if (r == 0)
 		response_sync(res, answer);
 
@@ -212,8 +270,7 @@ static int instance_get(struct request *req, struct response *res, struct error 
 	if (req->recursion > 0) {
 		struct json_object *state = NULL;
 
-		r = instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, &state,
-		                        err);
+		r = instance_json_state(inst, INSTANCE_JSON_ALL, &state, err);
 		if (r < 0) {
 			json_object_put(obj);
 			return r;
@@ -294,6 +351,7 @@ static const struct route routes[] = {
 	{ "POST",   "/1.0/instances",             instances_create, ACCESS_ENTITLED, "project",  "can_create_instances", ON_ANY_MEMBER, "instances",          NULL,            ROUTE_BODY_JSON, false },
 	{ "GET",    "/1.0/instances/{name}",      instance_get,     ACCESS_ENTITLED, "instance", "can_view",             ON_OWNER,      "instances",          instances_owner, ROUTE_BODY_JSON, false },
 	{ "DELETE", "/1.0/instances/{name}",      instance_remove,  ACCESS_ENTITLED, "instance", "can_delete",           ON_OWNER,      "instances",          instances_owner, ROUTE_BODY_JSON, false },
+	{ "POST",   "/1.0/cluster/placement-explain", placement_explain, ACCESS_ENTITLED, "project", "can_create_instances", ON_ANY_MEMBER, "instance_placement_groups", NULL, ROUTE_BODY_JSON, false },
 	{ "POST",   "/internal/instances",        internal_fill,    ACCESS_PEER,     NULL,       NULL,                   ON_ANY_MEMBER, NULL,                 NULL,            ROUTE_BODY_JSON, false },
 	{ "GET",    "/internal/instances/states", internal_states,  ACCESS_PEER,     NULL,       NULL,                   ON_ANY_MEMBER, NULL,                 NULL,            ROUTE_BODY_JSON, false },
 };

@@ -138,8 +138,7 @@ void metrics_instances_add(struct strbuf *b, const struct request *req, struct d
 
 		inst = instance_of_row(req->state, rows[i]);
 		inst->view = db_cache_view_ref(view);
-		if (instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, &state,
-		                        &ignored) < 0)
+		if (instance_json_state(inst, INSTANCE_JSON_ALL, &state, &ignored) < 0)
 			continue;
 
 		if (jv_number(state, "pid") <= 0) {

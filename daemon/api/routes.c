@@ -19,6 +19,7 @@
 #include "daemon/api/instance_snapshots.h"
 #include "daemon/api/instance_state.h"
 #include "daemon/api/instances.h"
+#include "daemon/api/instances_bulk.h"
 #include "daemon/api/internal.h"
 #include "daemon/api/internal_cluster.h"
 #include "daemon/api/internal_sql.h"
@@ -52,6 +53,7 @@ const struct route_table *const route_tables[] = {
 	&images_routes,
 	&images_create_routes,
 	&instances_routes,
+	&instances_bulk_routes,
 	&instance_change_routes,
 	&instance_console_routes,
 	&instance_exec_routes,

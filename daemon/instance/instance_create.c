@@ -17,6 +17,7 @@
 #include "daemon/project/placement_view.h"
 #include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_instance.h"
+#include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/strv.h"
@@ -98,6 +99,7 @@ struct placing {
 	struct request *req;
 	struct instance_new *new;
 	struct json_object *placement;
+	bool is_dry; /* Only the answer is wanted, also that there is no place. */
 };
 
 /* restricted.cluster.groups of the project as a vector, or NULL. Owned by the caller. */
@@ -118,9 +120,18 @@ static struct json_object *placement_json(const struct placement_view *pv,
 {
 	struct json_object *obj = jv_object();
 	struct json_object *rejected = jv_array();
-	scoped_free char *reason = placement_chosen_text(usage, wish, choice);
+	scoped(error_freep) struct error *none = NULL;
+	bool is_placed = choice->member != PLACEMENT_NONE;
+	scoped_free char *reason = NULL;
 
-	jv_set_string(obj, "member", pv->snapshot.members[choice->member].name);
+	if (is_placed) {
+		reason = placement_chosen_text(usage, wish, choice);
+	} else {
+		placement_error(&pv->snapshot, wish, choice, &none);
+		reason = xstrdup(none->msg);
+	}
+
+	jv_set_string(obj, "member", is_placed ? pv->snapshot.members[choice->member].name : "");
 	jv_set_string(obj, "reason", reason);
 	for (size_t i = 0; i < choice->n_rejections; i++) {
 		struct json_object *row = jv_object();
@@ -185,10 +196,12 @@ static int choose(struct placing *placing, const struct placement_view *pv,
 	r = read_target(pv, view, new->target, &wish, err);
 	if (r == 0) {
 		placement_choose(usage, &wish, &choice);
-		if (choice.member == PLACEMENT_NONE)
+		if (choice.member == PLACEMENT_NONE && !placing->is_dry)
 			r = placement_error(&pv->snapshot, &wish, &choice, err);
 	}
-	if (r == 0) {
+	if (r == 0 && placing->is_dry) {
+		placing->placement = placement_json(pv, usage, &wish, &choice);
+	} else if (r == 0) {
 		free(new->row.row.member);
 		new->row.row.member = xstrdup(pv->snapshot.members[choice.member].name);
 		json_object_put(placing->placement);
@@ -212,6 +225,7 @@ static int place(struct db_tx *tx, void *arg, struct error **err)
 	struct db_instance *row = &placing->new->row.row;
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
+	struct db_reservations reservations = { 0 };
 	struct placement_view pv;
 
 	int r = db_cache_view(state->cache, PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES, &view,
@@ -226,9 +240,14 @@ static int place(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
-	placement_view_init(&pv, view, members, NULL);
+	r = db_reservation_list(tx, &reservations, err);
+	if (r < 0)
+		return r;
+
+	placement_view_init(&pv, view, members, &reservations);
 	r = choose(placing, &pv, view, err);
 	placement_view_done(&pv);
+	db_reservation_list_done(&reservations);
 	if (r < 0)
 		return r;
 
@@ -248,6 +267,29 @@ int instance_create_place(struct request *req, struct instance_new *new,
 
 	*ret_placement = placing.placement;
 	return 0;
+}
+
+int instance_create_explain(struct request *req, struct instance_new *new,
+                            struct json_object **ret_placement, struct error **err)
+{
+	struct state *state = req->state;
+	struct placing placing = { .req = req, .new = new, .is_dry = true };
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
+	struct placement_view pv;
+
+	int r = db_cache_view(state->cache, PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES, &view,
+	                      err);
+	if (r < 0)
+		return r;
+
+	placement_view_init(&pv, view, members, NULL);
+	r = choose(&placing, &pv, view, err);
+	placement_view_done(&pv);
+	if (r == 0)
+		*ret_placement = placing.placement;
+
+	return r;
 }
 
 struct running {

@@ -56,6 +56,13 @@ int instance_create_parse(struct request *req, struct json_object *body,
 int instance_create_place(struct request *req, struct instance_new *new,
                           struct json_object **ret_placement, struct error **err);
 
+/*
+ * The same without a change: what would be chosen now, and why nobody else. When nobody would,
+ * "member" is empty and "reason" says so.
+ */
+int instance_create_explain(struct request *req, struct instance_new *new,
+                            struct json_object **ret_placement, struct error **err);
+
 /* The filling as JSON for another member's POST /internal/instances, and back. */
 struct json_object *instance_create_filling_json(const char *project, const char *name,
                                                  const struct instance_filling *filling);

@@ -182,8 +182,8 @@ static struct json_object *disk_json(const struct instance *inst)
 	return obj;
 }
 
-struct json_object *instance_json_of_state(const struct instance *inst,
-                                           const struct instance_state *state)
+static struct json_object *state_json(const struct instance *inst, uint32_t parts,
+                                      const struct instance_state *state)
 {
 	struct instance_status_name name = instance_json_status(state->status);
 	struct json_object *obj = jv_object();
@@ -192,7 +192,10 @@ struct json_object *instance_json_of_state(const struct instance *inst,
 
 	jv_set_string(obj, "status", name.text);
 	jv_set_int(obj, "status_code", name.code);
-	jv_set_take(obj, "disk", disk_json(inst));
+	if (parts & INSTANCE_JSON_DISK)
+		jv_set_take(obj, "disk", disk_json(inst));
+	else
+		jv_set_null(obj, "disk");
 
 	jv_set_uint(memory, "usage", state->memory_usage);
 	jv_set_uint(memory, "usage_peak", state->memory_usage_peak);
@@ -229,12 +232,13 @@ int instance_json_state(const struct instance *inst, uint32_t parts, struct json
 	const char *const ids[] = { inst->id };
 
 	if (inst->engine) {
-		int r = inst->driver->states(inst->engine, ids, 1, parts, &state, err);
+		int r = inst->driver->states(inst->engine, ids, 1, parts & ~INSTANCE_JSON_DISK,
+		                             &state, err);
 		if (r < 0)
 			return r;
 	}
 
-	*ret_state = instance_json_of_state(inst, &state);
+	*ret_state = state_json(inst, parts, &state);
 	instance_state_done(&state);
 	return 0;
 }

@@ -15,6 +15,10 @@
 
 struct json_object;
 
+/* Beside the bits of enum instance_state_part: what the root disk uses. */
+#define INSTANCE_JSON_DISK (1U << 16)
+#define INSTANCE_JSON_ALL (INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK | INSTANCE_JSON_DISK)
+
 /* The API's words for a status, and its codes. */
 struct instance_status_name {
 	const char *text; /* "Running" */
@@ -38,13 +42,9 @@ struct json_object *instance_json(const struct instance *inst,
 void instance_json_add_full(const struct instance *inst, struct json_object *obj,
                             struct json_object *state_take);
 
-/* The state of an instance of this member; 'parts' as instance_state_part. Owned by the caller. */
+/* The state of an instance of this member; 'parts' are those bits. Owned by the caller. */
 int instance_json_state(const struct instance *inst, uint32_t parts, struct json_object **ret_state,
                         struct error **err);
-
-/* The same from a state that the driver filled. */
-struct json_object *instance_json_of_state(const struct instance *inst,
-                                           const struct instance_state *state);
 
 /* One snapshot: GET .../snapshots/NAME. Owned by the caller. */
 struct json_object *instance_json_snapshot(const struct instance *inst,

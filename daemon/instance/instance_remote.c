@@ -14,18 +14,20 @@
 struct instance_remote {
 	char *here; /* This member's name. */
 	struct notify_answers answers;
+	uint32_t parts;
 };
 
-struct instance_remote *instance_remote_new(struct state *state, bool is_full)
+struct instance_remote *instance_remote_new(struct state *state, uint32_t parts)
 {
 	struct instance_remote *remote = xcalloc(1, sizeof(*remote));
 	scoped(error_freep) struct error *ignored = NULL;
+	scoped_free char *path = xasprintf("/internal/instances/states?parts=%u", parts);
 	const struct connect_call call = {
-		.path = is_full ? "/internal/instances/states?full=1"
-		                : "/internal/instances/states",
+		.path = path,
 		.timeout_ms = ANSWER_MS,
 	};
 
+	remote->parts = parts;
 	remote->here = state_member_name(state);
 	if (state_is_clustered(state))
 		(void)notify_members(state->cluster, NOTIFY_TRY, &call, &remote->answers, &ignored);
@@ -87,8 +89,7 @@ struct json_object *instance_remote_state(const struct instance_remote *remote,
 	struct json_object *state = NULL;
 
 	if (is_here(remote, inst)) {
-		(void)instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK,
-		                          &state, &ignored);
+		(void)instance_json_state(inst, remote->parts, &state, &ignored);
 		return state;
 	}
 
@@ -96,7 +97,7 @@ struct json_object *instance_remote_state(const struct instance_remote *remote,
 	return state ? jv_ref(state) : NULL;
 }
 
-int instance_remote_answer(struct state *state, bool is_full, struct json_object **ret_answer,
+int instance_remote_answer(struct state *state, uint32_t parts, struct json_object **ret_answer,
                            struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
@@ -123,9 +124,7 @@ int instance_remote_answer(struct state *state, bool is_full, struct json_object
 
 		jv_set_string(obj, "status", name.text);
 		jv_set_int(obj, "status_code", name.code);
-		if (is_full &&
-		    instance_json_state(inst, INSTANCE_STATE_USAGE | INSTANCE_STATE_NETWORK, &shown,
-		                        &ignored) == 0)
+		if (parts && instance_json_state(inst, parts, &shown, &ignored) == 0)
 			jv_set_take(obj, "state", shown);
 		jv_set_take(answer, inst->id, obj);
 		instance_free(inst);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/instance/instance_json.h"
 #include "lib/base/error.h"
@@ -15,10 +16,10 @@
 struct instance_remote;
 
 /*
- * Asks all other members; 'is_full' for states, else statuses only. Does nothing when not
- * clustered. Never fails: who does not answer is not known.
+ * Asks all other members; 'parts' as of instance_json_state(), 0 for statuses only. Does nothing
+ * when not clustered. Never fails: who does not answer is not known.
  */
-struct instance_remote *instance_remote_new(struct state *state, bool is_full) MUST_CHECK;
+struct instance_remote *instance_remote_new(struct state *state, uint32_t parts) MUST_CHECK;
 void instance_remote_free(struct instance_remote *remote);
 DEFINE_SCOPED(struct instance_remote *, instance_remote_free);
 
@@ -34,5 +35,5 @@ struct json_object *instance_remote_state(const struct instance_remote *remote,
  * What this member answers to that question: {"ID": {"status", "status_code"[, "state"]}}. Owned by
  * the caller.
  */
-int instance_remote_answer(struct state *state, bool is_full, struct json_object **ret_answer,
+int instance_remote_answer(struct state *state, uint32_t parts, struct json_object **ret_answer,
                            struct error **err);
