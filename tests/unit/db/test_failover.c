@@ -236,9 +236,9 @@ static void without_a_majority_nothing_is_written(void **state)
 	assert_int_equal(db_write_within(dbs[2], 1500, enter, &token, &late), -EAGAIN);
 	db_nodes_revive(nodes, 0);
 	db_nodes_revive(nodes, 1);
-	CHECK(db_read(dbs[2], look, NULL, &err));
+	CHECK(db_read_within(dbs[2], PATIENCE_MS, look, NULL, &err));
 	token++;
-	CHECK(db_write(dbs[2], enter, &token, &err));
+	CHECK(db_write_within(dbs[2], PATIENCE_MS, enter, &token, &err));
 }
 
 int main(void)
