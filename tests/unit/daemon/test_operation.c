@@ -168,6 +168,63 @@ static void those_who_wait_are_called_once(void **state)
 	operation_unref(op);
 }
 
+static int go_on(struct operation *op, void *arg, struct error **err)
+{
+	(void)op;
+	(void)arg;
+	(void)err;
+	return OPERATION_GOES_ON;
+}
+
+static void release(void *arg)
+{
+	*(int *)arg += 1;
+}
+
+static void ignore_connection(struct operation *op, const char *name, struct stream *stream,
+                              void *arg)
+{
+	(void)op;
+	(void)name;
+	(void)stream;
+	(void)arg;
+}
+
+/* With a 'run' that returns, and without any, for those that wait for their connections. */
+static void those_that_go_on_hold_no_thread(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		scoped(error_freep) struct error *err = NULL;
+		struct error *end = NULL;
+		int n = 0;
+		const struct operation_spec spec = {
+			.description = "Going on",
+			.class = i == 0 ? OPERATION_TASK : OPERATION_WEBSOCKET,
+			.run = i == 0 ? go_on : NULL,
+			.connect = i == 0 ? NULL : ignore_connection,
+			.free_arg = release,
+			.arg = &n,
+		};
+		struct operation *op;
+
+		assert_int_equal(operation_new(*state, &spec, &op, &err), 0);
+		assert_int_equal(operation_start(op, &err), 0);
+		worker_drain(((struct state *)*state)->jobs, DEADLINE_NEVER);
+		assert_int_equal(operation_status(op), OPERATION_RUNNING);
+		assert_int_equal(operation_count(*state), 1);
+
+		int r = i == 0 ? 0 : error_set(&end, 400, "No luck");
+		operation_finish(op, r, end);
+		assert_int_equal(n, 1);
+		assert_int_equal(operation_status(op),
+		                 i == 0 ? OPERATION_SUCCESS : OPERATION_FAILURE);
+		assert_int_equal(operation_count(*state), 0);
+		operation_unref(op);
+		worker_free(((struct state *)*state)->jobs);
+		((struct state *)*state)->jobs = worker_new("job", 4, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cancel_ends_it, make, unmake),
 		cmocka_unit_test_setup_teardown(conflicts_are_refused_while_one_runs, make, unmake),
 		cmocka_unit_test_setup_teardown(those_who_wait_are_called_once, make, unmake),
+		cmocka_unit_test_setup_teardown(those_that_go_on_hold_no_thread, make, unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
