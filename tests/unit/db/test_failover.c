@@ -16,7 +16,7 @@
 #include "lib/base/thread.h"
 #include "tests/kit/db_nodes.h"
 
-enum { N_WRITERS = 3, MAX_WRITES = 20000, ROUNDS = 2 };
+enum { N_WRITERS = 3, MAX_WRITES = 20000, ROUNDS = 2, PATIENCE_MS = 60000 };
 
 struct writer {
 	pthread_t thread;
