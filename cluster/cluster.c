@@ -584,6 +584,7 @@ int cluster_new(const struct cluster_options *options, struct cluster **ret_clus
 	cluster->hub = events_hub_new(cluster, options->loop);
 	cluster->jobs = worker_new("cluster", N_JOBS, 0);
 	cluster->calls = worker_new("members", N_CALLS, 0);
+	cluster->beats = worker_new("heartbeat", N_CALLS, 0);
 
 	int r = certificate_load(options->dir, "server", &cluster->server, err);
 	if (r < 0)
@@ -755,6 +756,7 @@ void cluster_free(struct cluster *cluster) NO_LOCK_CHECK
 	events_hub_free(cluster->hub);
 	worker_free(cluster->jobs);
 	worker_free(cluster->calls);
+	worker_free(cluster->beats);
 	db_free(cluster->db);
 	gateway_free(cluster->gateway);
 	db_local_close(cluster->local);

@@ -31,6 +31,7 @@ struct cluster {
 	struct db *db;
 	struct worker *jobs;  /* Background jobs, which wait for calls. */
 	struct worker *calls; /* Single calls to members, which wait for nobody here. */
+	struct worker *beats; /* Heartbeats, which wait behind no other call. */
 	struct heartbeat *heartbeat;
 	struct events_hub *hub;
 	struct task *beat GUARDED;  /* Heartbeats and their time-outs; NULL unless it runs. */

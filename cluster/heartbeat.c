@@ -408,7 +408,7 @@ static void call_all(struct cluster *cluster, const struct member_list *list, st
 	for (size_t i = 0; i < n; i++) {
 		bool is_last = i + 1 == n;
 
-		if (is_last || worker_submit(cluster->calls, run_beat, &beats[i]) < 0)
+		if (is_last || worker_submit(cluster->beats, run_beat, &beats[i]) < 0)
 			run_beat(&beats[i]);
 	}
 	mutex_lock(&lock);

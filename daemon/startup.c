@@ -39,6 +39,8 @@
 #define MAX_REQUESTS 32
 #define MAX_JOBS 64
 #define MAX_FORWARDS 512
+#define MAX_VITAL 16
+#define MAX_PEERS 64
 #define QUEUE_MAX 4096
 /* A member may wait for others for ever, but not without looking up now and then. */
 #define LEADER_MS 1000
@@ -88,12 +90,16 @@ static int make_threads(struct state *state, const struct startup_options *optio
 	state->requests = worker_new("request", MAX_REQUESTS, QUEUE_MAX);
 	state->jobs = worker_new("job", MAX_JOBS, 0);
 	state->forwards = worker_new("forward", MAX_FORWARDS, QUEUE_MAX);
+	state->vital = worker_new("vital", MAX_VITAL, QUEUE_MAX);
+	state->peers = worker_new("peer", MAX_PEERS, QUEUE_MAX);
 	return 0;
 }
 
 static void free_threads(struct state *state)
 {
 	worker_free(state->forwards);
+	worker_free(state->vital);
+	worker_free(state->peers);
 	worker_free(state->jobs);
 	worker_free(state->requests);
 	loop_free(state->loop);

@@ -8,6 +8,7 @@
 #include "cluster/trust.h"
 #include "daemon/api/dispatch.h"
 #include "daemon/api/route.h"
+#include "daemon/auth/auth.h"
 #include "daemon/core/dirs.h"
 #include "daemon/core/response.h"
 #include "daemon/core/server_conf.h"
@@ -64,6 +65,23 @@ static bool is_guest(struct state *state, const struct http_exchange *x)
 	return !view || !db_cache_certificate(view, peer->fingerprint);
 }
 
+/*
+ * Threads that wait must not be those that are waited for. While nobody leads, all handlers may
+ * wait for the database, and what elects a leader comes in as requests of other members too.
+ * Handlers that tell the other members of a change wait for theirs, which tell nobody.
+ */
+static struct worker *worker_of(const struct http_exchange *x, void *arg)
+{
+	struct state *state = arg;
+
+	if (!trust_is_member(state->cluster, http_exchange_peer(x)->fingerprint) ||
+	    http_exchange_header(x, AUTH_REQUESTOR_HEADER))
+		return NULL;
+
+	return str_equals(http_exchange_path(x), "/internal/database") ? state->vital
+	                                                               : state->peers;
+}
+
 static void limit_body(const struct http_exchange *x, struct http_body_limit *limit, void *arg)
 {
 	struct state *state = arg;
@@ -95,6 +113,7 @@ int listen_setup(struct state *state, struct error **err)
 		.worker = state->requests,
 		.handler = dispatch_handle,
 		.limit_body = limit_body,
+		.worker_of = worker_of,
 		.error_body = response_error_text,
 		.arg = state,
 		.is_tls_on_unix = true,

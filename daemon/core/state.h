@@ -48,6 +48,8 @@ struct state {
 	struct loop *loop;       /* The one loop thread: timers, listeners, websockets. */
 	struct worker *requests; /* Request handlers; they may block, not for long. */
 	struct worker *jobs;     /* Operations; they may block for hours. */
+	struct worker *vital; /* What the database lives on: its tunnel, heartbeats. No waiting. */
+	struct worker *peers; /* What other members ask for themselves, not for clients. */
 	struct worker *forwards; /* Requests on their way to another member, long polls too. */
 
 	struct db_local *local; /* local.db: this member's own file. */

@@ -60,12 +60,14 @@ static void run_handler(void *arg)
 static void dispatch(struct http_conn *c)
 {
 	struct http_exchange *x = c->x;
+	const struct http_server_config *config = &c->server->config;
+	struct worker *worker = config->worker_of ? config->worker_of(x, config->arg) : NULL;
 
 	http_deadline_clear(&c->deadline);
 	c->state = CONN_RUNNING;
 	http_exchange_ref(x); /* For the answer. */
 	http_exchange_ref(x); /* For the handler. */
-	if (worker_submit(c->server->config.worker, run_handler, x) < 0) {
+	if (worker_submit(worker ? worker : config->worker, run_handler, x) < 0) {
 		http_exchange_unref(x);
 		http_exchange_unref(x);
 		atomic_store(&x->is_answered, true);

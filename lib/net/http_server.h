@@ -42,6 +42,12 @@ struct http_server_config {
 	void (*limit_body)(const struct http_exchange *x, struct http_body_limit *limit, void *arg);
 
 	/*
+	 * On the loop thread when a request is complete; must not block. The pool that runs its
+	 * handler, for those that must not wait behind others; NULL: 'worker'. May itself be NULL.
+	 */
+	struct worker *(*worker_of)(const struct http_exchange *x, void *arg);
+
+	/*
 	 * The body of an answer that the server gives by itself (400, 408, 413, 431, 500, 503):
 	 * malloc()ed JSON. NULL: none.
 	 */
