@@ -98,7 +98,7 @@ def test_bad_changes_change_nothing(host, made, name):
     for body, status in (({"config": {"bogus": "1"}}, 400), ({"config": {"limits.memory": "lots"}}, 400),
                          ({"profiles": ["nope"]}, 404), ({"devices": {"x": {"type": "bogus"}}}, 400),
                          ({"devices": {"root": dict(ROOT["root"], pool="nope")}}, 404), ({"config": "x"}, 400),
-                         ({"config": {"raw.lxc": "lxc.rootfs.path = /"}}, 400)):
+                         ({"config": {"raw.lxc": "lxc.log.file = /x"}}, 400)):
         for answer in (host.patch(url, body), host.put(url, {"devices": ROOT} | body)):
             assert answer.status == status, (body, answer.raw)
     assert host.put(url, {"devices": {}}).status == 400
