@@ -19,6 +19,7 @@
 #include "lib/data/jv_parse.h"
 
 #define REDRAW_NS (DATE_SECOND / 10)
+#define QUIET_MS 3000
 
 /* One operation that is being followed. */
 struct following {
@@ -121,6 +122,16 @@ static int left_behind(struct following *f, struct error **err)
 	return error_set(err, 499, "Interrupted; operation %s goes on in the background", f->uuid);
 }
 
+/* Nothing was heard for a while: the member that tells of it may have been lost, and its events. */
+static void look_again(struct following *f)
+{
+	scoped(error_freep) struct error *none = NULL;
+	scoped(jv_unrefp) struct json_object *now = NULL;
+
+	if (server_get(f->server, &now, &none, "/1.0/operations/%s", f->uuid) == 0)
+		take_state(f, now);
+}
+
 /* By events, which carry the progress. 1 if the connection ended first. */
 static int follow_events(struct following *f, struct error **err)
 {
@@ -139,7 +150,11 @@ static int follow_events(struct following *f, struct error **err)
 	while (!f->ended) {
 		struct pollfd p = { .fd = ws_fd(ws), .events = ws_events(ws) };
 
-		r = ws_has_pending(ws) ? 1 : interrupt_poll(&p, 1, -1);
+		r = ws_has_pending(ws) ? 1 : interrupt_poll(&p, 1, QUIET_MS);
+		if (r == 0) {
+			look_again(f);
+			continue;
+		}
 		if (r == -EINTR && interrupt_count() && !ask_to_cancel(f))
 			return left_behind(f, err);
 		if (r == -EINTR)

@@ -271,6 +271,8 @@ static struct member_list *merge_rows(const struct member_list *now, void *arg)
 		m->failure_domain = xstrdup(str_or_empty(row->failure_domain));
 		m->schema = (uint64_t)row->schema;
 		m->n_api_extensions = (uint64_t)row->api_extensions;
+		m->memory = was ? was->memory : 0;
+		m->n_cpus = was ? was->n_cpus : 0;
 	}
 
 	return list;

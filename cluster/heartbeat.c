@@ -20,6 +20,7 @@
 #include "cluster/connect.h"
 #include "cluster/gateway.h"
 #include "cluster/heartbeat_private.h"
+#include "cluster/member_state.h"
 #include "cluster/rebalance.h"
 #include "cluster/rebalance_private.h"
 #include "cluster/trust.h"
@@ -115,6 +116,8 @@ static struct json_object *list_to_json(const struct member_list *list)
 		jv_set_string(o, "failure_domain", m->failure_domain);
 		jv_set_uint(o, "schema", m->schema);
 		jv_set_uint(o, "api_extensions", m->n_api_extensions);
+		jv_set_uint(o, "memory", m->memory);
+		jv_set_uint(o, "cpus", m->n_cpus);
 		jv_add_take(array, o);
 	}
 
@@ -149,6 +152,8 @@ static int list_of_json(struct json_object *array, const char *leader,
 		m->failure_domain = xstrdup(str_or_empty(jv_text(o, "failure_domain")));
 		m->schema = (uint64_t)jv_number(o, "schema");
 		m->n_api_extensions = (uint64_t)jv_number(o, "api_extensions");
+		m->memory = (uint64_t)jv_number(o, "memory");
+		m->n_cpus = (unsigned)jv_number(o, "cpus");
 		if (m->id <= 0 || !*m->name || !*m->address) {
 			member_list_unref(list);
 			return error_set(err, 400, "Heartbeat with an incomplete member");
@@ -272,6 +277,8 @@ int heartbeat_local_receive(struct cluster *cluster, struct json_object *digest,
 	jv_set_bool(answer, "behind", is_behind);
 	jv_set_int(answer, "schema", db_schema_version());
 	jv_set_uint(answer, "api_extensions", cluster->n_api_extensions);
+	jv_set_uint(answer, "memory", member_state_memory());
+	jv_set_uint(answer, "cpus", member_state_cpus());
 	*ret_answer = answer;
 
 	return 0;
@@ -313,6 +320,8 @@ struct beat {
 	struct json_object *members; /* The list, for those who lack it. */
 	bool is_behind;              /* Known to have another list. */
 	bool is_answered;
+	uint64_t memory; /* As it answered. */
+	unsigned n_cpus;
 	struct mutex *lock;
 	struct cond *done;
 	size_t *n_left;
@@ -346,7 +355,10 @@ static int call_member(struct beat *b, bool is_full)
 		return r;
 	}
 
-	return jv_flag(jv_member(answer, "metadata"), "behind");
+	struct json_object *said = jv_member(answer, "metadata");
+	b->memory = (uint64_t)jv_number(said, "memory");
+	b->n_cpus = (unsigned)jv_number(said, "cpus");
+	return jv_flag(said, "behind");
 }
 
 static void run_beat(void *arg)
@@ -456,6 +468,21 @@ struct findings {
 	int64_t threshold_ms;
 };
 
+/* How large the member is, as it says itself. */
+static void take_size(struct member *m, const struct findings *f)
+{
+	if (m->id == f->own_id) {
+		m->memory = member_state_memory();
+		m->n_cpus = member_state_cpus();
+	}
+	for (size_t i = 0; i < f->n_beats; i++) {
+		if (f->beats[i].member->id != m->id || !f->beats[i].is_answered)
+			continue;
+		m->memory = f->beats[i].memory;
+		m->n_cpus = f->beats[i].n_cpus;
+	}
+}
+
 static struct member_list *apply_findings(const struct member_list *now, void *arg)
 {
 	const struct findings *f = arg;
@@ -471,6 +498,7 @@ static struct member_list *apply_findings(const struct member_list *now, void *a
 			m->last_heartbeat = date_now() / 1000000;
 			m->is_online = true;
 			m->is_suspect = false;
+			take_size(m, f);
 			continue;
 		}
 

@@ -78,7 +78,8 @@ bool member_list_equals(const struct member_list *a, const struct member_list *b
 		if (x->id != y->id || x->state != y->state || x->role != y->role ||
 		    x->is_leader != y->is_leader || x->is_online != y->is_online ||
 		    x->is_suspect != y->is_suspect || x->schema != y->schema ||
-		    x->n_api_extensions != y->n_api_extensions || strcmp(x->name, y->name) != 0 ||
+		    x->n_api_extensions != y->n_api_extensions || x->memory != y->memory ||
+		    x->n_cpus != y->n_cpus || strcmp(x->name, y->name) != 0 ||
 		    strcmp(x->address, y->address) != 0 ||
 		    strcmp(x->architecture, y->architecture) != 0 ||
 		    strcmp(x->failure_domain, y->failure_domain) != 0)

@@ -36,6 +36,8 @@ struct member {
 	char *failure_domain;
 	uint64_t schema;
 	uint64_t n_api_extensions;
+	uint64_t memory; /* Bytes of RAM; 0 until it has said so. */
+	unsigned n_cpus; /* The same. */
 };
 
 struct member_list {

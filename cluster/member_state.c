@@ -71,3 +71,17 @@ int member_state_json(struct cluster *cluster, struct json_object **ret_state, s
 
 	return 0;
 }
+
+uint64_t member_state_memory(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
+}
+
+unsigned member_state_cpus(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (unsigned)n : 0;
+}

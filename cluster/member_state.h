@@ -19,5 +19,9 @@ struct member_state {
 
 int member_state_read(struct member_state *ret_state, struct error **err);
 
+/* Bytes of RAM and number of processors of this machine. */
+uint64_t member_state_memory(void);
+unsigned member_state_cpus(void);
+
 /* {"sysinfo": {...}, "storage_pools": {...}} of this member; owned. */
 int member_state_json(struct cluster *cluster, struct json_object **ret_state, struct error **err);

@@ -157,9 +157,12 @@ static enum placement_reason check_schedule(const struct placement_usage *usage,
 
 static bool is_allowed(const struct placement_member *m, const struct placement_wish *wish)
 {
-	if (!wish->allowed_groups)
+	const char *const *allowed =
+		wish->allowed_groups ? wish->allowed_groups : wish->instance->allowed_groups;
+
+	if (!allowed)
 		return true;
-	for (const char *const *group = wish->allowed_groups; *group; group++)
+	for (const char *const *group = allowed; *group; group++)
 		if (has_string(m->cluster_groups, *group))
 			return true;
 

@@ -60,9 +60,10 @@ struct placement_instance {
 	size_t member; /* Index, or PLACEMENT_NONE while it has no place. */
 	size_t origin; /* Index of the member it was evacuated from, or PLACEMENT_NONE. */
 	size_t group;  /* Index of its placement group, or PLACEMENT_NONE. */
-	const char *cluster_group; /* volatile.cluster.group, or NULL. */
-	const char *architecture;  /* NULL: any. */
-	const char *const *pools;  /* That its disks need; ends with NULL; or NULL. */
+	const char *cluster_group;         /* volatile.cluster.group, or NULL. */
+	const char *const *allowed_groups; /* Of its project: ends with NULL; NULL: any. */
+	const char *architecture;          /* NULL: any. */
+	const char *const *pools;          /* That its disks need; ends with NULL; or NULL. */
 	const char *const *networks;
 	uint64_t memory; /* limits.memory in bytes, or 0. */
 	unsigned n_cpus; /* limits.cpu as a count, or 0. */

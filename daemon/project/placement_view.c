@@ -19,6 +19,7 @@ struct placement_view_private {
 	struct map *member_indexes; /* Name to index + 1. */
 	struct map *group_indexes;  /* "project/name" to index + 1. */
 	char **texts;               /* Copies that reservations need. */
+	struct map *allowed;        /* By project: restricted.cluster.groups as a vector. */
 };
 
 static size_t index_of(const struct map *indexes, const char *key)
@@ -84,6 +85,8 @@ static void fill_members(struct placement_view *pv, const struct member_list *li
 			.schedule = schedule_of(row),
 			.is_online = known ? known->is_online : rows->n == 1,
 			.is_evacuated = row->state == DB_MEMBER_EVACUATED,
+			.memory = known ? known->memory : 0,
+			.n_cpus = known ? known->n_cpus : 0,
 		};
 		if (!architectures[0])
 			free(architectures);
@@ -115,6 +118,27 @@ static void fill_groups(struct placement_view *pv)
 	}
 	pv->snapshot.groups = p->groups;
 	pv->snapshot.n_groups = rows->n;
+}
+
+static void free_strv(void *value)
+{
+	strv_free(value);
+}
+
+/* For each project that is bound to cluster groups. */
+static void fill_allowed(struct placement_view_private *p)
+{
+	const struct db_projects *projects = db_cache_projects(p->view);
+
+	p->allowed = map_new(free_strv);
+	for (size_t i = 0; i < projects->n; i++) {
+		const struct smap *config = &projects->rows[i].config;
+		const char *groups = smap_get_or(config, "restricted.cluster.groups", "");
+
+		if (*groups && smap_is_true(config, "restricted"))
+			map_set(p->allowed, projects->rows[i].name,
+			        strv_split_trimmed(groups, ','));
+	}
 }
 
 static bool is_disk(const struct db_device *device)
@@ -231,6 +255,7 @@ static struct placement_instance instance_of(const struct placement_view_private
 		.group =
 			group_index(p, row->row.project, smap_get(&row->config, "placement.group")),
 		.cluster_group = cluster_group && *cluster_group ? cluster_group : NULL,
+		.allowed_groups = map_get(p->allowed, row->row.project),
 		.architecture = row->row.architecture && *row->row.architecture
 		                        ? row->row.architecture
 		                        : NULL,
@@ -282,6 +307,7 @@ void placement_view_init(struct placement_view *ret_view, const struct db_view *
 	p->group_indexes = map_new(NULL);
 	fill_members(&pv, members);
 	fill_groups(&pv);
+	fill_allowed(p);
 
 	p->instances = xcalloc(n_rows + n_reserved + 1, sizeof(*p->instances));
 	p->rows = xcalloc(n_rows + n_reserved + 1, sizeof(const struct db_expanded *));
@@ -314,6 +340,7 @@ void placement_view_done(struct placement_view *view)
 	free(p->groups);
 	map_free(p->member_indexes);
 	map_free(p->group_indexes);
+	map_free(p->allowed);
 	strv_free(p->texts);
 	free(p);
 	*view = (struct placement_view){ 0 };
