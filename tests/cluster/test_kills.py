@@ -1,4 +1,4 @@
-"""kill -9 of a daemon at a random moment of an evacuation, again and again.
+"""kill -9 (each fifth time: an orderly stop) of a daemon at a random moment of an evacuation.
 
 Whatever happens: the plan ends by itself, each instance runs once and where the database says, its
 files are there and nowhere else, and what was written into it is there.
@@ -7,6 +7,7 @@ MUSTER_KILLS=20 makes more rounds; MUSTER_SEED other ones.
 """
 import os
 import random
+import signal
 import threading
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_daemon_is_killed_during_an_evacuation(bed, marks, number):
 
     operation = kit.begin(watcher, HOME, 'evacuate', mode=action)
     threading.Event().wait(moment)
-    victim.kill()
+    victim.kill(signal.SIGTERM if number % 5 == 4 else signal.SIGKILL)
     threading.Event().wait(pause)
     victim.start()
     end = kit.wait(watcher, operation)
