@@ -4,12 +4,15 @@
 
 #include "cluster/cluster.h"
 #include "cluster/connect.h"
+#include "daemon/api/instance_job.h"
 #include "daemon/auth/auth.h"
+#include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
+#include "daemon/instance/instance_transfer.h"
 #include "daemon/member/member_move.h"
 #include "daemon/project/project_limits.h"
 #include "lib/base/alloc.h"
@@ -72,6 +75,56 @@ static int to_member(struct request *req, struct response *res, const struct ins
 	return ask_leader(req, res, &move, err);
 }
 
+static int run_transfer(struct operation *op, void *arg, struct error **err)
+{
+	const struct instance_job *job = arg;
+
+	return instance_transfer(job->state, job->project, job->name, job->text, job->new_name, op,
+	                         err);
+}
+
+/* To another pool or project of this member. */
+static int to_place(struct request *req, struct response *res, const struct instance *inst,
+                    struct json_object *body, struct error **err)
+{
+	const char *pool = NULL;
+	const char *project = NULL;
+
+	int r = jv_get_string(body, "pool", &pool, err);
+	if (r >= 0)
+		r = jv_get_string(body, "project", &project, err);
+	if (r < 0)
+		return r;
+
+	pool = pool && *pool ? pool : NULL;
+	project = project && *project ? project : NULL;
+	if (!pool && !project)
+		return error_set(err, 501, "Migration between servers is not supported");
+	if (project && strcmp(project, req->project) != 0) {
+		r = request_authorize(req, "project", "can_create_instances", project, err);
+		if (r < 0)
+			return r;
+	}
+
+	r = instance_transfer_check(inst, pool, project, err);
+	if (r < 0)
+		return r;
+
+	scoped_free char *url =
+		lifecycle_url(project ? project : req->project,
+	                      (const char *const[]){ "instances", inst->row->row.name, NULL });
+	return instance_job_start(req, res, inst,
+	                          &(struct instance_job_spec){
+					  .description = "Migrating instance",
+					  .entity_url = url,
+					  .original_url = inst->url,
+					  .run = run_transfer,
+					  .text = pool,
+					  .new_name = project,
+				  },
+	                          err);
+}
+
 int instance_move_post(struct request *req, struct response *res, const struct instance *inst,
                        struct json_object *body, struct error **err)
 {
@@ -85,7 +138,7 @@ int instance_move_post(struct request *req, struct response *res, const struct i
 	if (req->target && *req->target)
 		return to_member(req, res, inst, err);
 
-	return error_set(err, 501, "Migration between servers is not supported");
+	return to_place(req, res, inst, body, err);
 }
 
 static int plans_move(struct request *req, struct response *res, struct error **err)

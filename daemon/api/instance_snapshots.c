@@ -90,7 +90,9 @@ static int read_wish(struct json_object *body, struct wish *wish, struct error *
 		return r;
 	if (wish->is_stateful)
 		return error_set(err, 400, "Stateful snapshots are not supported for containers");
-	if (mode && *mode && strcmp(mode, "root") != 0 && strcmp(mode, "all-exclusive") != 0)
+	if (mode && strcmp(mode, "all-exclusive") == 0)
+		return error_set(err, 400, "Snapshots of attached volumes are not supported");
+	if (mode && *mode && strcmp(mode, "root") != 0)
 		return error_set(err, 400, "Invalid disk_volumes_mode \"%s\"", mode);
 
 	return 0;

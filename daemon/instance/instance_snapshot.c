@@ -259,6 +259,21 @@ static int write_restored(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_update(tx, &restoring->row, restoring->profile_project, err);
 }
 
+/* The instance may have moved to another pool since; its disk is in that one. */
+static void keep_pool(const struct instance *inst, struct db_instance *row)
+{
+	const struct db_device *now = instance_root_disk(&inst->row->devices);
+	const struct db_device *restored = instance_root_disk(&row->devices);
+
+	if (!now)
+		return;
+	if (restored)
+		smap_set(&db_device_add(&row->devices, restored->name)->config, "pool",
+		         smap_get(&now->config, "pool"));
+	else if (instance_root_disk(&inst->row->row.devices))
+		smap_copy(&db_device_add(&row->devices, now->name)->config, &now->config);
+}
+
 /* What is not of the disk stays: who it is, where it was evacuated from, whether it ran. */
 static void restored_row(const struct instance *inst, const struct db_instance_snapshot *snapshot,
                          struct db_instance *ret_row)
@@ -284,6 +299,7 @@ static void restored_row(const struct instance *inst, const struct db_instance_s
 	db_device_list_done(&row->devices);
 	row->devices = (struct db_devices){ 0 };
 	db_device_copy(&row->devices, &snapshot->devices);
+	keep_pool(inst, row);
 	strv_free(row->profiles);
 	row->profiles = strv_copy(snapshot->profiles);
 	row->ephemeral = snapshot->ephemeral;

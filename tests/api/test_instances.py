@@ -216,6 +216,33 @@ def test_copy(host, made, name):
     assert not host.get(url + "e", recursion=1).metadata["snapshots"]
 
 
+def test_another_pool_and_project(host, made, image, name):
+    assert host.post("/1.0/storage-pools", {"name": name, "driver": "dir"}).status == 201
+    assert host.post("/1.0/projects", {"name": name, "config": {"features.images": "false"}}).status == 201
+    url = made(name)
+    host.wait(host.post(url + "/snapshots", {"name": "s0"}))
+    for body, status in (({"pool": "nope"}, 404), ({"project": "nope"}, 404), ({"pool": "default"}, 400)):
+        assert host.post(url, {"migration": True, **body}).status == status, body
+    operation = host.wait(host.post(url, {"name": name, "migration": True, "pool": name}))
+    assert operation["status"] == "Success", operation
+    assert host.get(url).metadata["expanded_devices"]["root"]["pool"] == name
+    assert change_state(host, url, "start")["status"] == "Success"
+    assert host.post(url, {"migration": True, "pool": "default"}).status == 400
+    assert host.wait(host.put(url, {"restore": "s0"}))["status"] == "Success"
+    assert change_state(host, url, "stop", force=True)["status"] == "Success"
+    host.patch(url, {"devices": ROOT | {"root": dict(ROOT["root"], pool=name)}})
+    operation = host.wait(host.post(url, {"name": name, "migration": True, "pool": "default", "project": name}))
+    assert operation["status"] == "Success", operation
+    assert host.get(url).status == 404
+    row = host.get(url, project=name, recursion=1).metadata
+    assert row["project"] == name and [s["name"] for s in row["snapshots"]] == ["s0"]
+    operation = host.wait(host.put(url + "/state", {"action": "start"}, project=name))
+    assert operation["status"] == "Success", operation
+    assert host.wait(host.delete(url, project=name, force=1))["status"] == "Success"
+    assert host.delete("/1.0/projects/" + name).status == 200
+    assert host.delete("/1.0/storage-pools/" + name).status == 200
+
+
 def test_rebuild(host, made, image, name):
     url = made(name, start=True)
     assert host.post(url + "/rebuild", {"source": {"type": "none"}}).status == 400
