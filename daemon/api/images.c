@@ -65,6 +65,7 @@ static int images_list(struct request *req, struct response *res, struct error *
 	if (r < 0)
 		return r;
 
+	assert(project);
 	const struct db_images *images = db_cache_images(view);
 	for (size_t i = 0; i < images->n; i++) {
 		if (!is_shown(req, &images->rows[i], project))

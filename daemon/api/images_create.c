@@ -61,7 +61,7 @@ static int run_upload(struct operation *op, void *arg, struct error **err)
 	if (str_starts(u->content_type, "multipart/form-data"))
 		return image_import_multipart(u->state, op, &u->image, u->fd, u->content_type,
 		                              &fingerprint, err);
-	return image_import_files(u->state, op, &u->image, u->fd, -1, NULL, &fingerprint, err);
+	return image_import_files(u->state, op, &u->image, u->fd, -1, &fingerprint, err);
 }
 
 /* "a=1&b=2" of a header. */

@@ -47,7 +47,7 @@ static int check_fingerprint(struct request *req, struct error **err)
 static int image_get(struct request *req, struct response *res, struct error **err)
 {
 	const char *part = request_param(req, "part");
-	struct image_export files;
+	struct image_export files = { .meta_fd = -1, .rootfs_fd = -1 };
 
 	int r = check_fingerprint(req, err);
 	if (r == 0)

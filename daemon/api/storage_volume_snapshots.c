@@ -205,9 +205,14 @@ static int run_update(struct operation *op, void *arg, struct error **err)
 {
 	const struct changing *c = arg;
 
+	const struct storage_volume_snapshot_change change = {
+		.description = c->description,
+		.expires = c->has_expiry ? &c->expires : NULL,
+		.req = c->req,
+	};
+
 	return storage_volume_snapshot_update(c->req->state, op, &c->id,
-	                                      request_param(c->req, "snapshot"), c->description,
-	                                      c->has_expiry ? &c->expires : NULL, c->req, err);
+	                                      request_param(c->req, "snapshot"), &change, err);
 }
 
 static int update(struct request *req, struct response *res, bool is_patch, struct error **err)

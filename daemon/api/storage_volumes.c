@@ -169,11 +169,12 @@ static int find_row(struct request *req, struct db_view **ret_view,
 int storage_volumes_owner(struct request *req, char **ret_member, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const struct db_storage_volume *row;
+	const struct db_storage_volume *row = NULL;
 
 	int r = find_row(req, &view, &row, err);
 	if (r < 0)
 		return r;
+	assert(row);
 	*ret_member = *row->member ? xstrdup(row->member) : NULL;
 	return 0;
 }
@@ -203,11 +204,12 @@ int storage_volumes_id(struct request *req, char **ret_project, struct storage_v
 static int volume_get(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const struct db_storage_volume *row;
+	const struct db_storage_volume *row = NULL;
 
 	int r = find_row(req, &view, &row, err);
 	if (r < 0)
 		return r;
+	assert(row);
 	scoped(jv_unrefp) struct json_object *etag = storage_volume_etag(row);
 	response_sync_etag(res, storage_usage_volume_json(view, row), etag);
 	return 0;
@@ -217,7 +219,7 @@ static int state_get(struct request *req, struct response *res, struct error **e
 {
 	struct json_object *o, *usage;
 	struct storage_volume_id id;
-	struct storage_space space;
+	struct storage_space space = { 0 };
 	scoped_free char *project = NULL;
 
 	int r = storage_volumes_id(req, &project, &id, err);
@@ -407,6 +409,7 @@ static int volume_post(struct request *req, struct response *res, struct error *
 		.pool = *pool ? pool : c.id.pool,
 		.name = name,
 	};
+	assert(c.to.project && c.id.project);
 	bool is_move = strcmp(c.to.pool, c.id.pool) != 0 || strcmp(c.to.project, c.id.project) != 0;
 	return is_move ? answer(&c, res, "Moving storage volume", run_move, err)
 	               : answer(&c, res, "Renaming storage volume", run_rename, err);

@@ -59,7 +59,7 @@ static int parse_source(struct request *req, struct json_object *source, struct 
                         struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const char *type = "", *name = "", *pool = "", *project = "", *effective;
+	const char *type = "", *name = "", *pool = "", *project = "", *effective = "";
 
 	if (jv_get_string(source, "type", &type, err) < 0 ||
 	    jv_get_string(source, "name", &name, err) < 0 ||

@@ -253,7 +253,7 @@ static int is_known(struct state *state, const char *fingerprint, const char *pr
 static int find_profile_project(struct state *state, struct incoming *in, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const char *project;
+	const char *project = "";
 
 	int r = db_cache_view(state->cache, DB_PROJECTS, &view, err);
 	if (r == 0)
@@ -293,15 +293,14 @@ static int store(struct state *state, struct incoming *in, struct operation *ope
 
 int image_import_files(struct state *state, struct operation *operation,
                        const struct image_import *image, int meta_fd, int rootfs_fd,
-                       const char *rootfs_filename, char **ret_fingerprint, struct error **err)
+                       char **ret_fingerprint, struct error **err)
 {
 	struct op op = storage_service_op(operation);
 	scoped(incoming_done) struct incoming in = {
 		.image = image,
 		.member = state_member_name(state),
 		.now = date_now(),
-		.filename = !str_is_empty(image->filename) ? image->filename
-		                                           : str_or_empty(rootfs_filename),
+		.filename = str_or_empty(image->filename),
 	};
 
 	int r = check_rootfs(rootfs_fd, err);

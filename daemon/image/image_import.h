@@ -41,7 +41,7 @@ struct image_import {
  */
 int image_import_files(struct state *state, struct operation *operation,
                        const struct image_import *image, int meta_fd, int rootfs_fd,
-                       const char *rootfs_filename, char **ret_fingerprint, struct error **err);
+                       char **ret_fingerprint, struct error **err);
 
 /*
  * Imports the body of a POST /1.0/images that is multipart/form-data with the parts "metadata" and

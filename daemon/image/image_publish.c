@@ -25,7 +25,7 @@
 #include "lib/data/compress.h"
 #include "lib/data/tar_write.h"
 
-#define METADATA_MAX (1024 * 1024)
+#define METADATA_MAX ((size_t)1024 * 1024)
 
 struct packing {
 	const struct idmap *map;
@@ -144,6 +144,7 @@ static int pack(int volume, const struct image_import *image, const struct image
 	int r = make_metadata(volume, image, publish, now, &metadata, err);
 	if (r == 0)
 		r = tar_write_open(options, &w, err);
+	assert(r < 0 || metadata);
 	if (r == 0)
 		r = tar_write_bytes(w, "metadata.yaml", metadata, strlen(metadata), 0644,
 		                    now * DATE_SECOND, err);
@@ -180,6 +181,5 @@ int image_publish(struct state *state, struct operation *operation,
 	options.fd = file;
 	r = pack(volume, image, publish, &options, &packing, err);
 	return r < 0 ? r
-	             : image_import_files(state, operation, image, file, -1, NULL, ret_fingerprint,
-	                                  err);
+	             : image_import_files(state, operation, image, file, -1, ret_fingerprint, err);
 }

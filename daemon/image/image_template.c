@@ -17,8 +17,8 @@
 #include "lib/base/strbuf.h"
 #include "lib/base/template.h"
 
-#define METADATA_MAX (1024 * 1024)
-#define TEMPLATE_MAX (1024 * 1024)
+#define METADATA_MAX ((size_t)1024 * 1024)
+#define TEMPLATE_MAX ((size_t)1024 * 1024)
 
 struct rendering {
 	const struct image_template_context *context;
@@ -116,10 +116,11 @@ static int open_parent(int rootfs, const char *path, const char **ret_name)
 
 /*
  * A new file in place of whatever is there: a link would lead elsewhere, a file may have other
- * names, or be a pipe that nobody reads. Not synced: it is rendered again at the next start.
+ * names, or be a pipe that nobody reads. Owner and mode are those in 'st'. Not synced: it is
+ * rendered again at the next start.
  */
-static int replace(int dir, const char *name, const char *text, uid_t uid, gid_t gid, mode_t mode,
-                   const char *path, struct error **err)
+static int replace(int dir, const char *name, const char *text, const struct stat *st,
+                   struct error **err)
 {
 	scoped_free char *suffix = random_hex(8);
 	scoped_free char *new_name = xasprintf(".muster-%s", suffix);
@@ -127,13 +128,13 @@ static int replace(int dir, const char *name, const char *text, uid_t uid, gid_t
 	scoped_fd int fd =
 		openat(dir, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r = fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
-	if (r == 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0))
+	if (r == 0 && (fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode) < 0))
 		r = -errno;
 	if (r == 0 && renameat(dir, new_name, dir, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		unlinkat(dir, new_name, 0);
-		return error_set_errno(err, r, "Failed writing \"%s\"", path);
+		return error_set_errno(err, r, "Failed writing \"%s\"", name);
 	}
 	return 0;
 }
@@ -162,7 +163,8 @@ static int write_file(int rootfs, const struct image_template *t, const struct i
 	if (keeps && t->gid < 0)
 		gid = st.st_gid;
 	mode_t mode = t->mode >= 0 ? (mode_t)t->mode : keeps ? st.st_mode & 07777 : 0644;
-	return replace(parent, name, text, uid, gid, mode, t->path, err);
+	const struct stat wanted = { .st_uid = uid, .st_gid = gid, .st_mode = mode };
+	return replace(parent, name, text, &wanted, err);
 }
 
 static int apply_one(int volume, int rootfs, const struct image_template *t,
@@ -177,6 +179,7 @@ static int apply_one(int volume, int rootfs, const struct image_template *t,
 	int r = read_beneath(volume, source, TEMPLATE_MAX, &text, err);
 	if (r == -ENOENT && !*err)
 		return error_set(err, 400, "Template file \"%s\" is missing", t->source);
+	assert(r < 0 || text);
 	if (r == 0)
 		r = template_render(text, &scope, &rendered, err);
 	if (r < 0)
@@ -196,6 +199,7 @@ int image_template_apply(const char *volume_path, uint32_t when,
 	int r = read_beneath(volume, "metadata.yaml", METADATA_MAX, &text, err);
 	if (r == -ENOENT && !*err)
 		return 0;
+	assert(r < 0 || text);
 	if (r == 0)
 		r = image_metadata_parse(text, strlen(text), &metadata, err);
 	if (r < 0)

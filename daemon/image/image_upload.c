@@ -12,6 +12,7 @@
 #include "daemon/image/image_multipart.h"
 #include "lib/base/alloc.h"
 #include "lib/base/fd.h"
+#include "lib/base/str.h"
 
 static int find_parts(int fd, const char *content_type, struct image_multipart *ret_multipart,
                       struct error **err)
@@ -70,6 +71,8 @@ int image_import_multipart(struct state *state, struct operation *operation,
 	scoped_fd int rootfs = extract(state, fd, &parts[1], err);
 	if (rootfs < 0)
 		return rootfs;
-	return image_import_files(state, operation, image, meta, rootfs, parts[1].filename,
-	                          ret_fingerprint, err);
+	struct image_import named = *image;
+	if (str_is_empty(named.filename))
+		named.filename = parts[1].filename;
+	return image_import_files(state, operation, &named, meta, rootfs, ret_fingerprint, err);
 }

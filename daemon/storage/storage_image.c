@@ -122,8 +122,9 @@ static int create_image_volume(struct state *state, const char *fingerprint,
 	if (r < 0)
 		return r;
 
-	r = storage_rows_create(state, STORAGE_IMAGE, STORAGE_FILESYSTEM, "default", pool,
-	                        fingerprint, NULL, NULL, err);
+	r = storage_rows_create(state,
+	                        STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", pool, fingerprint),
+	                        STORAGE_FILESYSTEM, NULL, NULL, err);
 	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 
@@ -182,8 +183,10 @@ static int lock_image_volume(struct state *state, struct operation *operation,
 		if (r < 0)
 			return r;
 		if (lost_files) {
-			r = storage_rows_delete(state, STORAGE_IMAGE, "default", image->pool->name,
-			                        fingerprint, err);
+			r = storage_rows_delete(state,
+			                        STORAGE_ROWS_KEY(STORAGE_IMAGE, "default",
+			                                         image->pool->name, fingerprint),
+			                        err);
 			if (r < 0)
 				return r;
 		}
@@ -236,8 +239,10 @@ int storage_image_delete(struct state *state, const char *fingerprint, struct er
 		if (r == 0)
 			r = storage_driver_volume_delete(&image, NULL, err);
 		if (r == 0)
-			r = storage_rows_delete(state, STORAGE_IMAGE, "default", row->pool,
-			                        fingerprint, err);
+			r = storage_rows_delete(
+				state,
+				STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", row->pool, fingerprint),
+				err);
 	}
 	return r;
 }

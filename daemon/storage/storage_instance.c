@@ -54,16 +54,17 @@ static int create_row(struct state *state, const struct storage_instance *inst, 
 {
 	if (inst->files_only)
 		return 0;
-	return storage_rows_create(state, kind_of(inst), STORAGE_FILESYSTEM, inst->project,
-	                           inst->pool, inst->name, NULL, NULL, err);
+	return storage_rows_create(
+		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+		STORAGE_FILESYSTEM, NULL, NULL, err);
 }
 
 static int delete_row(struct state *state, const struct storage_instance *inst, struct error **err)
 {
 	if (inst->files_only)
 		return 0;
-	return storage_rows_delete(state, kind_of(inst), inst->project, inst->pool, inst->name,
-	                           err);
+	return storage_rows_delete(
+		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name), err);
 }
 
 /* After a failure: the row that was made for nothing. */
@@ -129,8 +130,10 @@ int storage_instance_rename(struct state *state, struct operation *operation,
 		return r;
 
 	if (!inst->files_only)
-		r = storage_rows_rename(state, kind_of(inst), inst->project, inst->pool, inst->name,
-		                        new_name, err);
+		r = storage_rows_rename(
+			state,
+			STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+			new_name, err);
 	struct storage_volume vol = ref.vol;
 	vol.name = new_disk_name;
 	if (r < 0) {
@@ -256,8 +259,10 @@ int storage_instance_snapshot_create(struct state *state, struct operation *oper
 
 	int r = begin(state, operation, inst, &ref, &lock, err);
 	if (r == 0 && !inst->files_only)
-		r = storage_rows_snapshot_create(state, kind_of(inst), inst->project, inst->pool,
-		                                 inst->name, snapshot, NULL, expires, err);
+		r = storage_rows_snapshot_create(
+			state,
+			STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+			snapshot, NULL, expires, err);
 	if (r < 0)
 		return r;
 
@@ -266,8 +271,10 @@ int storage_instance_snapshot_create(struct state *state, struct operation *oper
 	if (r < 0 && !inst->files_only) {
 		scoped(error_freep) struct error *ignored = NULL;
 
-		storage_rows_snapshot_delete(state, kind_of(inst), inst->project, inst->pool,
-		                             inst->name, snapshot, &ignored);
+		storage_rows_snapshot_delete(
+			state,
+			STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+			snapshot, &ignored);
 	}
 	return r;
 }
@@ -286,8 +293,9 @@ int storage_instance_snapshot_delete(struct state *state, struct operation *oper
 	r = storage_driver_volume_delete(&snap, NULL, err);
 	if (r < 0 || inst->files_only)
 		return r;
-	return storage_rows_snapshot_delete(state, kind_of(inst), inst->project, inst->pool,
-	                                    inst->name, snapshot, err);
+	return storage_rows_snapshot_delete(
+		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+		snapshot, err);
 }
 
 int storage_instance_snapshot_rename(struct state *state, struct operation *operation,
@@ -305,8 +313,9 @@ int storage_instance_snapshot_rename(struct state *state, struct operation *oper
 	if (r < 0 || inst->files_only)
 		return r;
 
-	r = storage_rows_snapshot_rename(state, kind_of(inst), inst->project, inst->pool,
-	                                 inst->name, snapshot, new_name, err);
+	r = storage_rows_snapshot_rename(
+		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+		snapshot, new_name, err);
 	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 

@@ -26,8 +26,9 @@ static int copy_rows(struct state *state, const struct storage_instance *dst,
 	if (dst->files_only)
 		return 0;
 	STRV_FOREACH (name, snapshots) {
-		int r = storage_rows_snapshot_create(state, kind, dst->project, dst->pool,
-		                                     dst->name, name, NULL, DATE_NONE, err);
+		int r = storage_rows_snapshot_create(
+			state, STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name), name,
+			NULL, DATE_NONE, err);
 		if (r < 0)
 			return r;
 	}
@@ -51,8 +52,9 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 	if (r == 0)
 		r = storage_ref_lock(state, &from, operation, &lock, err);
 	if (r == 0 && !dst->files_only)
-		r = storage_rows_create(state, kind, STORAGE_FILESYSTEM, dst->project, dst->pool,
-		                        dst->name, NULL, NULL, err);
+		r = storage_rows_create(state,
+		                        STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name),
+		                        STORAGE_FILESYSTEM, NULL, NULL, err);
 	if (r < 0)
 		return r;
 
@@ -62,7 +64,9 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 	if (r < 0 && !dst->files_only) {
 		scoped(error_freep) struct error *ignored = NULL;
 
-		storage_rows_delete(state, kind, dst->project, dst->pool, dst->name, &ignored);
+		storage_rows_delete(state,
+		                    STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name),
+		                    &ignored);
 	}
 	return r;
 }

@@ -361,8 +361,10 @@ static int delete_images(struct state *state, const struct db_view *view, struct
 		image.name = row->name;
 		int r = storage_driver_volume_delete(&image, NULL, err);
 		if (r == 0)
-			r = storage_rows_delete(state, STORAGE_IMAGE, row->project, pool->name,
-			                        row->name, err);
+			r = storage_rows_delete(state,
+			                        STORAGE_ROWS_KEY(STORAGE_IMAGE, row->project,
+			                                         pool->name, row->name),
+			                        err);
 		if (r < 0)
 			return r;
 	}

@@ -89,28 +89,35 @@ int storage_image_create_volume(struct state *state, struct operation *operation
 
 enum db_storage_volume_type storage_rows_type(enum storage_kind kind);
 
-int storage_rows_create(struct state *state, enum storage_kind kind, enum storage_content content,
-                        const char *project, const char *pool, const char *name,
-                        const char *description, const struct smap *config, struct error **err);
+/* Which row of this member. Borrowed. */
+struct storage_rows_key {
+	enum storage_kind kind;
+	const char *project, *pool, *name;
+};
+
+#define STORAGE_ROWS_KEY(kind, project, pool, name) \
+	(&(const struct storage_rows_key){ (kind), (project), (pool), (name) })
+
+int storage_rows_create(struct state *state, const struct storage_rows_key *key,
+                        enum storage_content content, const char *description,
+                        const struct smap *config, struct error **err);
+
 /* 1 if this member has the row, 0 if not. */
-int storage_rows_exists(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, struct error **err);
+int storage_rows_exists(struct state *state, const struct storage_rows_key *key,
+                        struct error **err);
 
 /* 0 as well if there is none. */
-int storage_rows_delete(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, struct error **err);
-int storage_rows_rename(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, const char *new_name,
+int storage_rows_delete(struct state *state, const struct storage_rows_key *key,
                         struct error **err);
-int storage_rows_snapshot_create(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
-                                 const char *description, int64_t expires, struct error **err);
-int storage_rows_snapshot_delete(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
+int storage_rows_rename(struct state *state, const struct storage_rows_key *key,
+                        const char *new_name, struct error **err);
+int storage_rows_snapshot_create(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, const char *description, int64_t expires,
                                  struct error **err);
-int storage_rows_snapshot_rename(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
-                                 const char *new_name, struct error **err);
+int storage_rows_snapshot_delete(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, struct error **err);
+int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, const char *new_name, struct error **err);
 
 /* Custom volumes: storage_volume.c. */
 

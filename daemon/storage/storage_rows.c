@@ -19,9 +19,8 @@ static_assert((int)STORAGE_ISO == (int)DB_CONTENT_ISO, "Contents differ");
 /* Which row, and what is to become of it. All borrowed. */
 struct change {
 	const char *member;
-	enum storage_kind kind;
+	struct storage_rows_key key;
 	enum storage_content content;
-	const char *project, *pool, *name;
 	const char *snapshot;
 	const char *new_name;
 	const char *description;
@@ -49,8 +48,9 @@ enum db_storage_volume_type storage_rows_type(enum storage_kind kind)
 static int get_row(struct db_tx *tx, const struct change *c, struct db_storage_volume *ret_row,
                    struct error **err)
 {
-	return db_storage_volume_get(tx, c->pool, c->project, storage_rows_type(c->kind), c->name,
-	                             c->member, ret_row, err);
+	return db_storage_volume_get(tx, c->key.pool, c->key.project,
+	                             storage_rows_type(c->key.kind), c->key.name, c->member,
+	                             ret_row, err);
 }
 
 static int run(struct state *state, struct change *change, db_fn *fn, struct error **err)
@@ -74,15 +74,15 @@ static int create(struct db_tx *tx, void *arg, struct error **err)
 
 	if (c->config)
 		smap_copy(&config, c->config);
-	if (c->kind != STORAGE_IMAGE)
+	if (c->key.kind != STORAGE_IMAGE)
 		smap_set(&config, "volatile.uuid", c->uuid);
 	const struct db_storage_volume row = {
-		.pool = (char *)(uintptr_t)c->pool,
-		.project = (char *)(uintptr_t)c->project,
+		.pool = (char *)(uintptr_t)c->key.pool,
+		.project = (char *)(uintptr_t)c->key.project,
 		.member = (char *)(uintptr_t)c->member,
-		.name = (char *)(uintptr_t)c->name,
+		.name = (char *)(uintptr_t)c->key.name,
 		.description = (char *)(uintptr_t)(c->description ? c->description : ""),
-		.type = storage_rows_type(c->kind),
+		.type = storage_rows_type(c->key.kind),
 		.content = (int64_t)c->content,
 		.created = c->now,
 		.config = config,
@@ -90,16 +90,13 @@ static int create(struct db_tx *tx, void *arg, struct error **err)
 	return db_storage_volume_create(tx, &row, &id, err);
 }
 
-int storage_rows_create(struct state *state, enum storage_kind kind, enum storage_content content,
-                        const char *project, const char *pool, const char *name,
-                        const char *description, const struct smap *config, struct error **err)
+int storage_rows_create(struct state *state, const struct storage_rows_key *key,
+                        enum storage_content content, const char *description,
+                        const struct smap *config, struct error **err)
 {
 	struct change change = {
-		.kind = kind,
+		.key = *key,
 		.content = content,
-		.project = project,
-		.pool = pool,
-		.name = name,
 		.description = description,
 		.config = config,
 	};
@@ -121,14 +118,11 @@ static int find(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
-int storage_rows_exists(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, struct error **err)
+int storage_rows_exists(struct state *state, const struct storage_rows_key *key, struct error **err)
 {
 	scoped_free char *member = state_member_name(state);
 	scoped(error_freep) struct error *failed = NULL;
-	struct change change = {
-		.member = member, .kind = kind, .project = project, .pool = pool, .name = name
-	};
+	struct change change = { .member = member, .key = *key };
 
 	int r = db_read(state->db, find, &change, &failed);
 	if (r == 0)
@@ -159,10 +153,9 @@ static int forgive_missing(int r, struct error **err)
 	return 0;
 }
 
-int storage_rows_delete(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, struct error **err)
+int storage_rows_delete(struct state *state, const struct storage_rows_key *key, struct error **err)
 {
-	struct change change = { .kind = kind, .project = project, .pool = pool, .name = name };
+	struct change change = { .key = *key };
 
 	return forgive_missing(run(state, &change, delete, err), err);
 }
@@ -180,15 +173,11 @@ static int rename_row(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
-int storage_rows_rename(struct state *state, enum storage_kind kind, const char *project,
-                        const char *pool, const char *name, const char *new_name,
-                        struct error **err)
+int storage_rows_rename(struct state *state, const struct storage_rows_key *key,
+                        const char *new_name, struct error **err)
 {
 	struct change change = {
-		.kind = kind,
-		.project = project,
-		.pool = pool,
-		.name = name,
+		.key = *key,
 		.new_name = new_name,
 	};
 
@@ -220,15 +209,12 @@ static int create_snapshot(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
-int storage_rows_snapshot_create(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
-                                 const char *description, int64_t expires, struct error **err)
+int storage_rows_snapshot_create(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, const char *description, int64_t expires,
+                                 struct error **err)
 {
 	struct change change = {
-		.kind = kind,
-		.project = project,
-		.pool = pool,
-		.name = name,
+		.key = *key,
 		.snapshot = snapshot,
 		.description = description,
 		.expires = expires,
@@ -268,15 +254,11 @@ static int delete_snapshot(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
-int storage_rows_snapshot_delete(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
-                                 struct error **err)
+int storage_rows_snapshot_delete(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, struct error **err)
 {
 	struct change change = {
-		.kind = kind,
-		.project = project,
-		.pool = pool,
-		.name = name,
+		.key = *key,
 		.snapshot = snapshot,
 	};
 
@@ -296,15 +278,11 @@ static int rename_snapshot(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
-int storage_rows_snapshot_rename(struct state *state, enum storage_kind kind, const char *project,
-                                 const char *pool, const char *name, const char *snapshot,
-                                 const char *new_name, struct error **err)
+int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_key *key,
+                                 const char *snapshot, const char *new_name, struct error **err)
 {
 	struct change change = {
-		.kind = kind,
-		.project = project,
-		.pool = pool,
-		.name = name,
+		.key = *key,
 		.snapshot = snapshot,
 		.new_name = new_name,
 	};

@@ -21,6 +21,7 @@
 #include "daemon/core/state.h"
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
+#include "daemon/storage/storage_volume.h"
 #include "drivers/storage/storage_frame.h"
 #include "lib/base/alloc.h"
 #include "lib/base/parse.h"
@@ -323,8 +324,10 @@ static int receive_parts(struct talk *t, struct error **err)
  */
 static int make_room(struct talk *t, struct error **err)
 {
-	int r = storage_rows_exists(t->state, t->ref->vol.kind, t->ref->project,
-	                            t->ref->vol.pool->name, t->ref->name, err);
+	int r = storage_rows_exists(t->state,
+	                            STORAGE_ROWS_KEY(t->ref->vol.kind, t->ref->project,
+	                                             t->ref->vol.pool->name, t->ref->name),
+	                            err);
 
 	if (r > 0)
 		return error_set(err, 409, "Storage volume \"%s\" already exists on this member",
@@ -413,22 +416,22 @@ int storage_transfer_abort(struct state *state, const struct storage_instance *i
 }
 
 int storage_transfer_send_custom(struct state *state, struct operation *operation,
-                                 const char *project, const char *pool, const char *volume,
+                                 const struct storage_volume_id *id,
                                  const struct storage_send *send, int fd,
                                  struct storage_sent *ret_sent, struct error **err)
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 
-	int r = storage_ref_init(state, pool, STORAGE_CUSTOM, project, volume, &ref, err);
+	int r = storage_ref_init(state, id->pool, STORAGE_CUSTOM, id->project, id->name, &ref, err);
 	return r < 0 ? r : run_send(state, operation, &ref, send, fd, ret_sent, err);
 }
 
 int storage_transfer_receive_custom(struct state *state, struct operation *operation,
-                                    const char *project, const char *pool, const char *volume,
-                                    int fd, struct storage_sent *ret_received, struct error **err)
+                                    const struct storage_volume_id *id, int fd,
+                                    struct storage_sent *ret_received, struct error **err)
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 
-	int r = storage_ref_init(state, pool, STORAGE_CUSTOM, project, volume, &ref, err);
+	int r = storage_ref_init(state, id->pool, STORAGE_CUSTOM, id->project, id->name, &ref, err);
 	return r < 0 ? r : run_receive(state, operation, &ref, fd, ret_received, err);
 }

@@ -31,6 +31,8 @@ struct storage_send {
 	uint64_t bytes_per_second; /* Limit, or 0. The pool's "rsync.bwlimit" holds as well. */
 };
 
+struct storage_volume_id;
+
 struct storage_sent {
 	uint64_t bytes; /* That went over the wire in this pass. */
 };
@@ -58,9 +60,9 @@ int storage_transfer_abort(struct state *state, const struct storage_instance *i
 
 /* The same protocol for custom volumes. */
 int storage_transfer_send_custom(struct state *state, struct operation *operation,
-                                 const char *project, const char *pool, const char *volume,
+                                 const struct storage_volume_id *id,
                                  const struct storage_send *send, int fd,
                                  struct storage_sent *ret_sent, struct error **err);
 int storage_transfer_receive_custom(struct state *state, struct operation *operation,
-                                    const char *project, const char *pool, const char *volume,
-                                    int fd, struct storage_sent *ret_received, struct error **err);
+                                    const struct storage_volume_id *id, int fd,
+                                    struct storage_sent *ret_received, struct error **err);

@@ -99,7 +99,7 @@ int storage_volume_check_new(struct state *state, const struct storage_volume_ne
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *member = state_member_name(state);
-	const struct db_storage_volume *row;
+	const struct db_storage_volume *row = NULL;
 
 	if (storage_layout_check_name("volume name", str_or_empty(vol->id.name), err) < 0)
 		return (*err)->code;
@@ -132,15 +132,18 @@ static int complete_config(const struct storage_pool *pool, const struct storage
 static int create_row(struct state *state, const struct storage_volume_new *vol,
                       const struct smap *config, struct error **err)
 {
-	return storage_rows_create(state, STORAGE_CUSTOM, vol->content, vol->id.project,
-	                           vol->id.pool, vol->id.name, vol->description, config, err);
+	return storage_rows_create(
+		state,
+		STORAGE_ROWS_KEY(STORAGE_CUSTOM, vol->id.project, vol->id.pool, vol->id.name),
+		vol->content, vol->description, config, err);
 }
 
 static void undo_row(struct state *state, const struct storage_volume_id *id)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 
-	storage_rows_delete(state, STORAGE_CUSTOM, id->project, id->pool, id->name, &ignored);
+	storage_rows_delete(
+		state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name), &ignored);
 }
 
 static int create_empty(struct state *state, struct operation *operation,
@@ -224,8 +227,9 @@ static int create_snapshot_rows(struct state *state, const struct storage_volume
                                 char **snapshots, struct error **err)
 {
 	STRV_FOREACH (name, snapshots) {
-		int r = storage_rows_snapshot_create(state, STORAGE_CUSTOM, id->project, id->pool,
-		                                     id->name, name, NULL, DATE_NONE, err);
+		int r = storage_rows_snapshot_create(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			name, NULL, DATE_NONE, err);
 		if (r < 0)
 			return r;
 	}
@@ -370,7 +374,7 @@ int storage_volume_check_delete(struct state *state, const struct storage_volume
                                 struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const struct db_storage_volume *row;
+	const struct db_storage_volume *row = NULL;
 
 	int r = storage_volume_here(state, id, STORAGE_FAMILIES, &view, &row, err);
 	if (r < 0)
@@ -394,8 +398,9 @@ int storage_volume_delete(struct state *state, struct operation *operation,
 	if (r == 0)
 		r = storage_ref_delete(&ref, NULL, err);
 	if (r == 0)
-		r = storage_rows_delete(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
-		                        err);
+		r = storage_rows_delete(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			err);
 	if (r == 0)
 		storage_volume_event(operation, id, "storage-volume-deleted");
 	return r;
@@ -423,8 +428,9 @@ int storage_volume_rename(struct state *state, struct operation *operation,
 		storage_layout_disk_name(STORAGE_CUSTOM, id->project, new_name);
 	r = storage_driver_volume_rename(&ref.vol, disk_name, err);
 	if (r == 0)
-		r = storage_rows_rename(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
-		                        new_name, err);
+		r = storage_rows_rename(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			new_name, err);
 	if (r == 0)
 		storage_volume_event(operation, &wanted.id, "storage-volume-renamed");
 	return r;
@@ -447,11 +453,13 @@ int storage_volume_space(struct state *state, const struct storage_volume_id *id
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
-	const struct db_storage_volume *row;
+	const struct db_storage_volume *row = NULL;
 
 	int r = storage_volume_here(state, id, DB_VOLUMES, &view, &row, err);
-	if (r == 0)
-		r = storage_volume_ref(state, id, (enum storage_content)row->content, &ref, err);
+	if (r < 0)
+		return r;
+	assert(row);
+	r = storage_volume_ref(state, id, (enum storage_content)row->content, &ref, err);
 	if (r == 0)
 		r = storage_driver_volume_space(&ref.vol, ret_space, err);
 	if (r == -ENOTSUP && !*err) {

@@ -201,11 +201,13 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 		r = load(state, id, &names, err);
 	if (r < 0)
 		return r;
+	assert(names.expiry);
 	if (!snap->has_expiry && *names.expiry &&
 	    parse_expiry(names.expiry, date_now(), &expires) < 0)
 		return error_set(err, 400, "Invalid snapshots.expiry \"%s\"", names.expiry);
-	r = storage_rows_snapshot_create(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
-	                                 snap->name, snap->description, expires, err);
+	r = storage_rows_snapshot_create(
+		state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+		snap->name, snap->description, expires, err);
 	if (r < 0)
 		return r;
 
@@ -214,8 +216,9 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 
-		storage_rows_snapshot_delete(state, STORAGE_CUSTOM, id->project, id->pool, id->name,
-		                             snap->name, &ignored);
+		storage_rows_snapshot_delete(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			snap->name, &ignored);
 		return r;
 	}
 	send_event(operation, id, snap->name, "storage-volume-snapshot-created");
@@ -224,9 +227,8 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 
 struct update {
 	const struct storage_volume_id *id;
-	const char *member, *snapshot, *description;
-	const int64_t *expires;
-	const struct request *req;
+	const char *member, *snapshot;
+	const struct storage_volume_snapshot_change *change;
 };
 
 static int write_update(struct db_tx *tx, void *arg, struct error **err)
@@ -242,20 +244,21 @@ static int write_update(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 	scoped(jv_unrefp) struct json_object *etag = storage_volume_snapshot_etag(&row);
-	if (u->req && request_check_etag(u->req, etag, err) < 0)
+	if (u->change->req && request_check_etag(u->change->req, etag, err) < 0)
 		return (*err)->code;
+	const struct storage_volume_snapshot_change *c = u->change;
 	return db_storage_volume_snapshot_update(tx, row.id,
-	                                         u->description ? u->description : row.description,
-	                                         u->expires ? *u->expires : row.expires, err);
+	                                         c->description ? c->description : row.description,
+	                                         c->expires ? *c->expires : row.expires, err);
 }
 
 int storage_volume_snapshot_update(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,
-                                   const char *description, const int64_t *expires,
-                                   const struct request *req, struct error **err)
+                                   const struct storage_volume_snapshot_change *change,
+                                   struct error **err)
 {
 	scoped_free char *member = state_member_name(state);
-	struct update u = { id, member, snapshot, description, expires, req };
+	struct update u = { id, member, snapshot, change };
 
 	int r = db_write(state->db, write_update, &u, err);
 	if (r == 0)
@@ -280,8 +283,9 @@ int storage_volume_snapshot_rename(struct state *state, struct operation *operat
 	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
 	r = storage_driver_volume_rename(&vol, new_name, err);
 	if (r == 0)
-		r = storage_rows_snapshot_rename(state, STORAGE_CUSTOM, id->project, id->pool,
-		                                 id->name, snapshot, new_name, err);
+		r = storage_rows_snapshot_rename(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			snapshot, new_name, err);
 	if (r == 0)
 		send_event(operation, id, new_name, "storage-volume-snapshot-renamed");
 	return r;
@@ -302,8 +306,9 @@ int storage_volume_snapshot_delete(struct state *state, struct operation *operat
 	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
 	r = storage_driver_volume_delete(&vol, NULL, err);
 	if (r == 0)
-		r = storage_rows_snapshot_delete(state, STORAGE_CUSTOM, id->project, id->pool,
-		                                 id->name, snapshot, err);
+		r = storage_rows_snapshot_delete(
+			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
+			snapshot, err);
 	if (r == 0)
 		send_event(operation, id, snapshot, "storage-volume-snapshot-deleted");
 	return r;

@@ -29,11 +29,16 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
                                    const struct storage_volume_snapshot_new *snap,
                                    struct error **err);
 
-/* NULL for what stays. 'req', which may be NULL, has its If-Match checked in the transaction. */
+/* NULL for what stays. */
+struct storage_volume_snapshot_change {
+	const char *description;
+	const int64_t *expires;
+	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
+};
 int storage_volume_snapshot_update(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,
-                                   const char *description, const int64_t *expires,
-                                   const struct request *req, struct error **err);
+                                   const struct storage_volume_snapshot_change *change,
+                                   struct error **err);
 int storage_volume_snapshot_rename(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,
                                    const char *new_name, struct error **err);

@@ -151,6 +151,7 @@ int storage_volume_update(struct state *state, struct operation *operation,
 		return r;
 	}
 
+	assert(ref.vol.pool);
 	u.driver = ref.vol.pool->driver;
 	r = db_write(state->db, write_update, &u, err);
 	if (r == 0)

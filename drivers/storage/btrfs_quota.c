@@ -57,7 +57,7 @@ static int find_item(int fd, uint32_t type, uint64_t group, void *ret, size_t si
 
 int btrfs_quota_is_enabled(int fd)
 {
-	struct btrfs_qgroup_status_item status;
+	struct btrfs_qgroup_status_item status = { 0 };
 
 	int r = find_item(fd, BTRFS_QGROUP_STATUS_KEY, 0, &status,
 	                  offsetof(struct btrfs_qgroup_status_item, rescan));
@@ -76,7 +76,7 @@ int btrfs_quota_set_limit(int fd, uint64_t bytes)
 			.max_rfer = bytes > 0 ? bytes : UINT64_MAX,
 		},
 	};
-	uint64_t id;
+	uint64_t id = 0;
 
 	int r = btrfs_subvol_id(fd, &id);
 	if (r < 0)
@@ -88,9 +88,9 @@ int btrfs_quota_set_limit(int fd, uint64_t bytes)
 int btrfs_quota_usage(int fd, uint64_t *ret_referenced, uint64_t *ret_exclusive,
                       uint64_t *ret_limit)
 {
-	struct btrfs_qgroup_info_item info;
-	struct btrfs_qgroup_limit_item limit;
-	uint64_t id;
+	struct btrfs_qgroup_info_item info = { 0 };
+	struct btrfs_qgroup_limit_item limit = { 0 };
+	uint64_t id = 0;
 
 	int r = btrfs_subvol_id(fd, &id);
 	if (r == 0)

@@ -21,6 +21,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/command.h"
 #include "lib/base/fd.h"
+#include "lib/base/parse.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/base/thread.h"
@@ -198,7 +199,11 @@ static int list_names(int dir, char ***ret_names)
 /* Which pass a subvolume was received in: "sent.PASS...". False for a snapshot. */
 static bool pass_of(const char *name, unsigned int *ret_pass)
 {
-	return sscanf(name, "sent.%9u.", ret_pass) == 1;
+	const char *digits = str_after(name, "sent.");
+	scoped_free char *number =
+		digits ? xasprintf("%.*s", (int)strcspn(digits, "."), digits) : NULL;
+
+	return number && parse_uint32(number, ret_pass) == 0;
 }
 
 /* Removes what was received but the passes from 'first' to 'last'. */
@@ -301,6 +306,7 @@ static const char *new_name(char **before, char **after)
 /* Makes of what was received the volume, or the snapshot. */
 static int take_received(struct storage_volume *vol, int dir, const char *name, struct error **err)
 {
+	assert(name);
 	scoped_fd int source = open_at(dir, name, err);
 	if (source < 0)
 		return source;

@@ -44,21 +44,22 @@ static int open_volume(const struct storage_volume *vol, struct error **err)
 	return fd;
 }
 
-/* Removes a subvolume of a name that may be none, or hold a plain directory. */
-static int remove_one(int dir, const char *name, struct storage_pool *pool, struct error **err)
+/* The number of a subvolume, or 0. */
+static uint64_t id_of(int dir, const char *name)
 {
 	uint64_t id = 0;
 
 	scoped_fd int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT
-		               ? 0
-		               : error_set_errno(err, -errno, "Failed opening \"%s\"", name);
-	if (pool->has_quotas)
-		btrfs_subvol_id(fd, &id);
-	close(fd);
-	fd = -EBADF;
+	return fd >= 0 && btrfs_subvol_id(fd, &id) == 0 ? id : 0;
+}
 
+/* Removes a subvolume, if there is one of that name. */
+static int remove_one(int dir, const char *name, struct storage_pool *pool, struct error **err)
+{
+	uint64_t id = pool->has_quotas ? id_of(dir, name) : 0;
+
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
 	int r = btrfs_subvol_delete(dir, name);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed deleting subvolume \"%s\"", name);
@@ -125,7 +126,7 @@ static int create_failed(int code, const char *name, struct error **err)
 
 int storage_btrfs_volume_create(struct storage_volume *vol, struct op *op, struct error **err)
 {
-	const char *name;
+	const char *name = "";
 
 	scoped_fd int dir = open_folder(vol, &name, err);
 	if (dir < 0)
@@ -145,7 +146,7 @@ int storage_btrfs_volume_create(struct storage_volume *vol, struct op *op, struc
 
 int storage_btrfs_volume_delete(struct storage_volume *vol, struct op *op, struct error **err)
 {
-	const char *name;
+	const char *name = "";
 
 	scoped_fd int dir = open_folder(vol, &name, err);
 	if (dir < 0)
@@ -168,7 +169,7 @@ int storage_btrfs_volume_copy(struct storage_volume *dst, const struct storage_v
                               struct op *op, struct error **err)
 {
 	bool readonly = dst->snapshot != NULL;
-	const char *name;
+	const char *name = "";
 
 	scoped_fd int source = open_volume(src, err);
 	if (source < 0)
@@ -232,7 +233,7 @@ int storage_btrfs_volume_replace(const struct storage_volume *vol, int source, s
 {
 	scoped_free char *suffix = random_hex(4);
 	scoped_free char *new_name = xasprintf(".new-%s", suffix);
-	const char *name;
+	const char *name = "";
 
 	assert(!vol->snapshot);
 	scoped_fd int dir = open_folder(vol, &name, err);

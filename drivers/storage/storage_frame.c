@@ -16,7 +16,7 @@
 
 #define HEADER_SIZE 5
 #define CHUNK_SIZE 65536
-#define IDLE_MS (30 * 60 * 1000)
+#define IDLE_MS 1800000
 #define REPORT_MS 200
 
 static void put_header(uint8_t *header, enum storage_frame_type type, size_t size)
@@ -41,7 +41,9 @@ static uint8_t *make_frame(enum storage_frame_type type, const char *text, size_
 	uint8_t *frame = xmalloc(HEADER_SIZE + size);
 
 	put_header(frame, type, size);
-	memcpy(frame + HEADER_SIZE, text, size);
+	/* A frame has a length and no NUL. */
+	for (size_t i = 0; i < size; i++)
+		frame[HEADER_SIZE + i] = (uint8_t)text[i];
 	*ret_size = HEADER_SIZE + size;
 	return frame;
 }
@@ -117,7 +119,7 @@ static int take_error(int fd, size_t size, struct op *op, struct error **err)
 
 int storage_frame_receive(int fd, struct op *op, char **ret_text, struct error **err)
 {
-	uint8_t header[HEADER_SIZE];
+	uint8_t header[HEADER_SIZE] = { 0 };
 
 	if (read_exactly(fd, header, sizeof(header), op, err) < 0)
 		return (*err)->code;

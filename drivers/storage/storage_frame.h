@@ -25,7 +25,7 @@ enum storage_frame_type {
 	STORAGE_FRAME_ERROR = 4,
 };
 
-#define STORAGE_FRAME_MAX (1024 * 1024)
+#define STORAGE_FRAME_MAX ((size_t)1024 * 1024)
 
 /* Sends one message. */
 int storage_frame_send(int fd, const char *text, struct error **err);

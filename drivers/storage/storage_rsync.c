@@ -90,8 +90,8 @@ int storage_rsync_check_command(const char *const *words, struct error **err)
 {
 	size_t n = strv_len((char *const *)words);
 
-	if (n < 4 || strcmp(words[0], "rsync") != 0 || strcmp(words[1], "--server") != 0 ||
-	    strcmp(words[n - 2], ".") != 0)
+	if (!words || n < 4 || strcmp(words[0], "rsync") != 0 ||
+	    strcmp(words[1], "--server") != 0 || strcmp(words[n - 2], ".") != 0)
 		return error_set(err, 400, "Invalid rsync command");
 
 	for (size_t i = 2; i < n - 2; i++)
@@ -213,8 +213,8 @@ int storage_rsync_send(const struct host *host, const char *path,
 	if (r < 0) {
 		scoped(error_freep) struct error *first = TAKE_PTR(*err);
 
-		close(sock);
-		sock = -1;
+		/* The helper, if there is one, must not wait for us. */
+		shutdown(sock, SHUT_RDWR);
 		if (op_check(op, err) < 0 || finish(pid, errors, false, err) < 0)
 			return (*err)->code;
 		*err = TAKE_PTR(first);
@@ -258,6 +258,7 @@ static int parse_command(const char *text, const char *path, char ***ret_words, 
 	if (storage_rsync_check_command((const char *const *)words, err) < 0)
 		return (*err)->code;
 
+	assert(words);
 	char **last = &words[strv_len(words) - 1];
 	free(*last);
 	*last = xasprintf("%s/", path);

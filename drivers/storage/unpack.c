@@ -16,51 +16,60 @@
 #include "lib/base/str.h"
 
 #define DEFAULT_MAX_INODES (UINT64_C(10) * 1000 * 1000)
-#define METADATA_OUTPUT_MAX (2 * 1024 * 1024)
+#define METADATA_OUTPUT_MAX ((size_t)2 * 1024 * 1024)
 
 static const char *const forms[] = { [UNPACK_IMAGE] = "image", [UNPACK_TREE] = "tree" };
 ENUM_IS_COMPLETE(forms, UNPACK_N_FORMS);
 
+/* One run of the helper. */
+struct run {
+	const struct host *host;
+	const char *mode;
+	int fds[2]; /* The archive, and the target unless it is -1. */
+	uint64_t max_bytes, max_inodes;
+	struct op *op;
+};
+
 /* Turns what the helper wrote ("STATUS SENTENCE") into an error. */
 static int failed(const struct command *c, struct op *op, struct error **err)
 {
-	int status = 0, at = 0;
+	scoped_free char *number = c->errors ? xasprintf("%.3s", c->errors) : NULL;
+	int status = 0;
 
 	if (op_check(op, err) < 0)
 		return (*err)->code;
-	if (!c->errors || sscanf(c->errors, "%3d %n", &status, &at) != 1 || at == 0 ||
-	    status < 400 || status > 599)
+	if (!number || parse_int(number, &status) < 0 || status < 400 || status > 599 ||
+	    c->errors_size < 5 || c->errors[3] != ' ')
 		return error_set(err, 500, "Failed unpacking: helper ended with status %d",
 		                 c->status);
 
-	scoped_free char *sentence = str_chomp(c->errors + at);
+	scoped_free char *sentence = str_chomp(c->errors + 4);
 	return error_set(err, status, "%s", sentence);
 }
 
-static int run(const struct host *host, const char *mode, const int *fds, size_t n_fds,
-               const struct unpack *limits, struct op *op, char **ret_output, struct error **err)
+static int run_helper(const struct run *run, char **ret_output, struct error **err)
 {
-	scoped_free char *max_bytes = xasprintf("%" PRIu64, limits->max_bytes);
-	scoped_free char *max_inodes = xasprintf(
-		"%" PRIu64, limits->max_inodes > 0 ? limits->max_inodes : DEFAULT_MAX_INODES);
+	scoped_free char *max_bytes = xasprintf("%" PRIu64, run->max_bytes);
+	scoped_free char *max_inodes =
+		xasprintf("%" PRIu64, run->max_inodes > 0 ? run->max_inodes : DEFAULT_MAX_INODES);
 	const char *argv[] = {
-		host->helper_program, "forkunpack", mode, max_bytes, max_inodes, NULL
+		run->host->helper_program, "forkunpack", run->mode, max_bytes, max_inodes, NULL
 	};
 	scoped(command_done) struct command c = {
 		.argv = argv,
-		.fds = fds,
-		.n_fds = n_fds,
+		.fds = run->fds,
+		.n_fds = run->fds[1] >= 0 ? 2 : 1,
 		.max_output = METADATA_OUTPUT_MAX,
-		.cancel = op_cancel(op),
+		.cancel = op_cancel(run->op),
 	};
 
 	int r = command_run(&c);
-	if (r < 0 && op_check(op, err) < 0)
+	if (r < 0 && op_check(run->op, err) < 0)
 		return (*err)->code;
 	if (r < 0)
-		return error_set_errno(err, r, "Failed starting \"%s\"", host->helper_program);
+		return error_set_errno(err, r, "Failed starting \"%s\"", run->host->helper_program);
 	if (c.status != 0)
-		return failed(&c, op, err);
+		return failed(&c, run->op, err);
 	if (ret_output)
 		*ret_output = c.output ? TAKE_PTR(c.output) : xstrdup("");
 	return 0;
@@ -73,8 +82,15 @@ int unpack_archive(const struct host *host, const struct unpack *unpack, struct 
 	if (dir < 0)
 		return error_set_errno(err, -errno, "Failed opening \"%s\"", unpack->path);
 
-	const int fds[] = { unpack->fd, dir };
-	if (run(host, forms[unpack->form], fds, COUNT_OF(fds), unpack, op, NULL, err) < 0)
+	const struct run run = {
+		.host = host,
+		.mode = forms[unpack->form],
+		.fds = { unpack->fd, dir },
+		.max_bytes = unpack->max_bytes,
+		.max_inodes = unpack->max_inodes,
+		.op = op,
+	};
+	if (run_helper(&run, NULL, err) < 0)
 		return error_wrap(err, "Failed unpacking %s",
 		                  unpack->what ? unpack->what : "archive");
 	return 0;
@@ -83,8 +99,12 @@ int unpack_archive(const struct host *host, const struct unpack *unpack, struct 
 int unpack_metadata(const struct host *host, int fd, bool needs_rootfs, struct op *op,
                     char **ret_text, struct error **err)
 {
-	const struct unpack limits = { 0 };
+	const struct run run = {
+		.host = host,
+		.mode = needs_rootfs ? "rootfs-metadata" : "metadata",
+		.fds = { fd, -1 },
+		.op = op,
+	};
 
-	return run(host, needs_rootfs ? "rootfs-metadata" : "metadata", &fd, 1, &limits, op,
-	           ret_text, err);
+	return run_helper(&run, ret_text, err);
 }

@@ -134,9 +134,11 @@ static uint64_t bytes_written(pid_t pid)
 	if (file_read(path, 4096, &text, NULL) < 0)
 		return 0;
 	const char *line = strstr(text, "wchar: ");
-	if (line && sscanf(line, "wchar: %" SCNu64, &bytes) != 1)
+	if (!line)
 		return 0;
-	return bytes;
+	line += strlen("wchar: ");
+	scoped_free char *number = xasprintf("%.*s", (int)strcspn(line, "\n"), line);
+	return parse_uint64(number, &bytes) == 0 ? bytes : 0;
 }
 
 static int unpack_squashfs(const char *path, const struct unpack_tar_limits *limits,
@@ -199,6 +201,7 @@ static int unpack(enum unpack_form form, const struct unpack_tar_limits *limits,
 	int r = wall_off(&path, err);
 	if (r < 0)
 		return r;
+	assert(path);
 	if (kind == COMPRESS_SQUASHFS) {
 		r = drop_caps(err);
 		return r < 0 ? r : unpack_squashfs(path, limits, err);
@@ -230,6 +233,7 @@ static int read_metadata(bool needs_rootfs, struct error **err)
 		r = unpack_tar_metadata(ARCHIVE_FD, needs_rootfs, &text, err);
 	if (r < 0)
 		return r;
+	assert(text);
 	r = fd_write_full(STDOUT_FILENO, text, strlen(text));
 	return r < 0 ? error_set_errno(err, r, "Failed writing metadata") : 0;
 }

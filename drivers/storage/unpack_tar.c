@@ -15,7 +15,7 @@
 #include "lib/base/str.h"
 #include "lib/data/tar_read.h"
 
-#define METADATA_MAX (1024 * 1024)
+#define METADATA_MAX ((size_t)1024 * 1024)
 #define MAX_DEPTH 512
 
 /* Times of directories are set at the end: what is made in them would change them again. */

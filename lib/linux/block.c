@@ -16,7 +16,7 @@
 #include "lib/base/scoped.h"
 #include "lib/base/str.h"
 
-#define WIPE_SIZE (4 * 1024 * 1024)
+#define WIPE_SIZE (UINT64_C(4) * 1024 * 1024)
 #define LOOP_TRIES 64
 
 bool block_is_device(const char *path)
@@ -53,7 +53,7 @@ static int write_zeroes(int fd, uint64_t offset, uint64_t size)
 
 int block_wipe(const char *path)
 {
-	uint64_t size;
+	uint64_t size = 0;
 
 	int r = block_size(path, &size);
 	if (r < 0)

@@ -19,7 +19,7 @@
 #include "lib/base/strbuf.h"
 #include "lib/base/strv.h"
 
-#define SUBID_FILE_MAX (4 * 1024 * 1024)
+#define SUBID_FILE_MAX ((size_t)4 * 1024 * 1024)
 #define SUBID_MIN_RANGE 65536
 #define DEFAULT_FIRST 1000000
 #define DEFAULT_RANGE 1000000000

@@ -19,7 +19,7 @@
 #include "lib/base/strv.h"
 #include "lib/linux/idmap.h"
 
-#define MOUNTINFO_MAX (16 * 1024 * 1024)
+#define MOUNTINFO_MAX ((size_t)16 * 1024 * 1024)
 
 struct mount_option {
 	const char *word;

@@ -104,7 +104,7 @@ int quota_set_limit(const char *path, uint32_t id, uint64_t bytes)
 
 int quota_usage(const char *path, uint32_t id, uint64_t *ret_used, uint64_t *ret_limit)
 {
-	struct if_dqblk block;
+	struct if_dqblk block = { 0 };
 
 	int r = quota_call(path, Q_GETQUOTA, id, &block);
 	if (r < 0)

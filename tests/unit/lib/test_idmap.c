@@ -129,8 +129,8 @@ static void subid_lines(void **state)
 		assert_int_equal(
 			idmap_parse_subid_line(cases[i].line, name, sizeof(name), &first, &count),
 			cases[i].is_good);
-	assert_false(
-		idmap_parse_subid_line("a-much-too-long-name:1:1", name, sizeof(name), &first, &count));
+	assert_false(idmap_parse_subid_line("a-much-too-long-name:1:1", name, sizeof(name), &first,
+	                                    &count));
 }
 
 static char *write_temp(const char *text)
