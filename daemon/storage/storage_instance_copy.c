@@ -76,8 +76,9 @@ int storage_instance_adopt(struct state *state, const struct storage_instance *i
 {
 	enum storage_kind kind = inst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
 
-	int r = storage_rows_create(state, kind, STORAGE_FILESYSTEM, inst->project, inst->pool,
-	                            inst->name, NULL, NULL, err);
+	int r = storage_rows_create(state,
+	                            STORAGE_ROWS_KEY(kind, inst->project, inst->pool, inst->name),
+	                            STORAGE_FILESYSTEM, NULL, NULL, err);
 	return r < 0 ? r : copy_rows(state, inst, snapshots, err);
 }
 
