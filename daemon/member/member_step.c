@@ -296,6 +296,7 @@ static bool is_gone(const struct error *err)
 /* Passes while it runs, until little changes between them. */
 static int copy_running(struct member_step *step, struct error **err)
 {
+	step->n_passes = 0;
 	for (int64_t pass = 0; pass < MAX_PASSES; pass++) {
 		scoped(jv_unrefp) struct json_object *answer = NULL;
 		int64_t start = date_monotonic();
@@ -311,7 +312,8 @@ static int copy_running(struct member_step *step, struct error **err)
 		int64_t ms = date_monotonic() - start;
 		step->row.bytes_done += bytes;
 		set_detail(step, "rate", ms > 0 ? bytes * 1000 / ms : 0);
-		set_detail(step, "passes", pass + 1);
+		step->n_passes = pass + 1;
+		set_detail(step, "passes", step->n_passes);
 		if (step->changed)
 			step->changed(step->arg);
 		if (pass > 0 && bytes < SMALL_PASS)
@@ -322,9 +324,12 @@ static int copy_running(struct member_step *step, struct error **err)
 
 static int stop_and_copy(struct member_step *step, struct error **err)
 {
-	bool is_refresh = strcmp(step->row.mode, "refresh-migrate") == 0;
 	scoped(jv_unrefp) struct json_object *received = NULL;
 	int64_t start = date_monotonic();
+	int64_t pass = step->n_passes;
+
+	/* What was sent before is of use only once, and only to whoever knows how much it was. */
+	step->n_passes = 0;
 
 	int r = ask(step, step->row.source, (struct member_phase){ .verb = MEMBER_PAUSE }, NULL,
 	            err);
@@ -335,9 +340,9 @@ static int stop_and_copy(struct member_step *step, struct error **err)
 
 	r = ask(step, step->row.target,
 	        (struct member_phase){ .verb = MEMBER_RECEIVE,
-	                               .pass = is_refresh ? MAX_PASSES : 0,
+	                               .pass = pass,
 	                               .is_last = true,
-	                               .is_refresh = is_refresh },
+	                               .is_refresh = pass > 0 },
 	        &received, err);
 	if (r < 0)
 		return r;
@@ -345,7 +350,7 @@ static int stop_and_copy(struct member_step *step, struct error **err)
 	int64_t ms = date_monotonic() - start;
 	step->row.bytes_done += jv_number(received, "bytes");
 	step->row.bytes_total = step->row.bytes_done;
-	if (!is_refresh)
+	if (pass == 0)
 		set_detail(step, "rate", ms > 0 ? step->row.bytes_done * 1000 / ms : 0);
 	set_detail(step, "paused_ms", ms);
 	return 0;

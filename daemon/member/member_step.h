@@ -19,6 +19,7 @@ struct member_step {
 	int64_t bandwidth;
 	struct db_plan_step row; /* Owned by the coordinator; kept as the database has it. */
 	bool is_pause_unknown;   /* The source was lost while it stopped the instance. */
+	int64_t n_passes;        /* Of a copy while it ran. */
 	bool is_tidy;            /* After an undo: all members that it took were there. */
 
 	/* Called after each phase, for those who watch. */

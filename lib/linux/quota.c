@@ -28,7 +28,9 @@ static int quota_call(const char *path, int command, uint32_t id, void *arg)
 
 	if (fd < 0)
 		return -errno;
-	return syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), id, arg) < 0 ? -errno : 0;
+	return syscall(SYS_quotactl_fd, fd, (int)QCMD((unsigned)command, PRJQUOTA), id, arg) < 0
+	               ? -errno
+	               : 0;
 }
 
 int quota_is_supported(const char *path)
