@@ -121,7 +121,8 @@ static const char *project_of(struct request *req)
 	               : req->project;
 }
 
-static int check_access(struct request *req, struct error **err)
+/* 'is_forwarded': a member asks for somebody else, whom it has let pass. */
+static int check_access(struct request *req, bool is_forwarded, struct error **err)
 {
 	const struct route *route = req->route;
 	const struct requestor *who = req->requestor;
@@ -139,7 +140,7 @@ static int check_access(struct request *req, struct error **err)
 		return authorizer_check(who, route->entity, route->entitlement, project_of(req),
 		                        err);
 	case ACCESS_PEER:
-		if (who->kind == REQUESTOR_PEER || who->kind == REQUESTOR_ADMIN)
+		if (is_forwarded || who->kind == REQUESTOR_PEER || who->kind == REQUESTOR_ADMIN)
 			return 0;
 		return error_set(err, 403, "Forbidden");
 	case ACCESS_METRICS:
@@ -153,7 +154,7 @@ static int check_access(struct request *req, struct error **err)
 }
 
 static int serve(struct request *req, struct response *res, const struct route *route,
-                 struct error **err)
+                 bool is_forwarded, struct error **err)
 {
 	scoped_free char *address = NULL;
 
@@ -161,7 +162,7 @@ static int serve(struct request *req, struct response *res, const struct route *
 	if (r < 0)
 		return r;
 
-	r = check_access(req, err);
+	r = check_access(req, is_forwarded, err);
 	if (r < 0)
 		return r;
 
@@ -229,7 +230,7 @@ static int dispatch(struct state *state, struct http_exchange *x, struct request
 		             "username", req->requestor->username, "protocol",
 		             req->requestor->protocol);
 
-	return serve(req, res, route, err);
+	return serve(req, res, route, is_forwarded, err);
 }
 
 void dispatch_handle(struct http_exchange *exchange, void *arg)
