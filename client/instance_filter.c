@@ -102,6 +102,8 @@ static bool fits(struct json_object *instance, const char *filter)
 	if (!equals)
 		return str_starts(name, filter) || matches_whole(filter, name);
 	scoped_free char *key = xasprintf("%.*s", (int)(equals - filter), filter);
+	if (strcmp(key, "name") == 0)
+		return matches_whole(equals + 1, name);
 	int r = shorthand_fits(instance, key, equals + 1);
 	return r >= 0 ? r : config_fits(instance, key, equals + 1);
 }
