@@ -9,6 +9,7 @@ left behind. Nothing outside these namespaces is changed, and no traffic leaves 
 The demo, the cluster tests and the benchmark stand on it. A testbed is also a directory: its
 state is in testbed.json, so that another process can find it and take it down.
 """
+import base64
 import contextlib
 import http.client
 import json
@@ -235,6 +236,18 @@ class Member:
         return answer['metadata']
 
 
+    def trust_token(self, name):
+        """A token with which a client becomes trusted."""
+        meta = self.api('POST', '/1.0/certificates', {'type': 'client', 'name': name, 'token': True}, wait=False)
+        meta = meta['metadata']
+        return encoded({'client_name': name, 'fingerprint': meta['fingerprint'], 'addresses': meta['addresses'],
+                        'secret': meta['secret'], 'expires_at': meta.get('expiresAt', '0001-01-01T00:00:00Z')})
+
+
+def encoded(token):
+    return base64.b64encode(json.dumps(token).encode()).decode()
+
+
 def remove_cgroup(folder):
     if not folder.is_dir():
         return
@@ -307,6 +320,14 @@ class Testbed:
         member.make()
         return member
 
+    def discard(self, member):
+        """Takes a member away, whatever state it is in."""
+        member.remove()
+        self.members.remove(member)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            run('nsenter', '-t', self.switch, '-n', 'ip', 'link', 'delete', f'p{member.number}')
+        self.save()
+
     def preseed_first(self, driver='dir'):
         first = self.members[0]
         return f"""config:
@@ -345,10 +366,8 @@ cluster:
     def token(self, name, member=None):
         operation = (member or self.members[0]).api('POST', '/1.0/cluster/members', {'server_name': name})
         meta = operation['metadata']
-        import base64
-        return base64.b64encode(json.dumps({
-            'server_name': name, 'fingerprint': meta['fingerprint'], 'addresses': meta['addresses'],
-            'secret': meta['secret'], 'expires_at': meta['expiresAt']}).encode()).decode()
+        return encoded({'server_name': name, 'fingerprint': meta['fingerprint'], 'addresses': meta['addresses'],
+                        'secret': meta['secret'], 'expires_at': meta['expiresAt']})
 
     def join(self, member, through=None):
         token = self.token(member.name, through)
