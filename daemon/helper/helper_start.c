@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,6 +51,51 @@ static char *first_error(const char *path, off_t offset)
 	return at ? xstrdup(at + 3) : NULL;
 }
 
+static int stage_disk(const char *target, const char *source, uint32_t flags)
+{
+	unsigned long recursive = flags & CT_JOB_MOUNT_RECURSIVE ? MS_REC : 0;
+	int r = flags & CT_JOB_MOUNT_FILE ? mknod(target, S_IFREG | 0600, 0) : mkdir(target, 0711);
+
+	if (r < 0 || mount(source, target, NULL, MS_BIND | recursive, NULL) < 0)
+		r = errno == ENOENT && flags & CT_JOB_MOUNT_OPTIONAL ? 0 : -errno;
+	return r;
+}
+
+/*
+ * The container's root mounts its disks, and on the host it is a user like any other: it may not
+ * pass through what is closed to others, such as a pool's volumes. So they are bound, by real
+ * root, where it finds them, in a namespace that goes with the monitor.
+ */
+static int stage_disks(struct helper_job *job, const char *run_dir)
+{
+	uint32_t n = bytes_le32(&job->payload);
+	scoped_free char *disks = xasprintf("%s/" CT_JOB_DISKS, run_dir);
+
+	if (n == 0)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    (mkdir(disks, 0711) < 0 && errno != EEXIST) ||
+	    mount("disks", disks, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711") < 0) {
+		int r = -errno;
+
+		helper_job_fail(job, r, 0, "Failed making a folder for disks");
+		return r;
+	}
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t flags = bytes_le32(&job->payload);
+		const char *source = bytes_text(&job->payload);
+		scoped_free char *target = xasprintf("%s/%u", disks, i);
+		int r = source ? stage_disk(target, source, flags) : -EINVAL;
+
+		if (r < 0) {
+			helper_job_fail(job, r, 0, "Failed mounting \"%s\"", source ? source : "");
+			return r;
+		}
+	}
+	return 0;
+}
+
 int helper_start_run(struct helper_job *job)
 {
 	const char *run_dir = bytes_text(&job->payload);
@@ -56,6 +103,8 @@ int helper_start_run(struct helper_job *job)
 
 	if (!run_dir || !log_file)
 		return helper_job_fail(job, -EINVAL, 500, "Bad request") < 0;
+	if (stage_disks(job, run_dir) < 0)
+		return 1;
 
 	scoped_free char *parent = path_dir(run_dir);
 	struct stat log = { .st_size = 0 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drivers/instance/ct/ct_job.h"
 #include "drivers/instance/instance_driver.h"
 #include "lib/base/alloc.h"
 #include "lib/base/parse.h"
@@ -148,6 +149,7 @@ struct writer {
 	struct strbuf *text;
 	struct error **err;
 	int result;
+	size_t n_staged;
 };
 
 static void item(struct writer *w, const char *key, const char *fmt, ...) PRINTF(3, 4);
@@ -253,9 +255,23 @@ static void write_system_mounts(struct writer *w)
 		     lxcfs_files[i], lxcfs_files[i]);
 }
 
+bool ct_config_is_staged(const struct instance_spec *spec, const struct run_mount *mount)
+{
+	return spec->idmap && spec->idmap->n_entries > 0 && !mount->propagation;
+}
+
+static char *source_of(struct writer *w, const struct run_mount *mount)
+{
+	if (!ct_config_is_staged(w->spec, mount))
+		return xstrdup(mount->source);
+
+	return xasprintf("%s/" CT_JOB_DISKS "/%zu", w->spec->run_dir, w->n_staged++);
+}
+
 static void write_mount(struct writer *w, const struct run_mount *mount)
 {
-	scoped_free char *source = ct_config_escape(mount->source);
+	scoped_free char *path = source_of(w, mount);
+	scoped_free char *source = ct_config_escape(path);
 	scoped_free char *target = ct_config_escape(mount->target);
 	bool shift = mount->shift && w->spec->idmap && w->spec->idmap->n_entries > 0;
 

@@ -14,6 +14,7 @@
 #include "lib/base/strbuf.h"
 
 struct instance_spec;
+struct run_mount;
 
 /* What this machine is like. Strings are borrowed. */
 struct ct_config_host {
@@ -36,6 +37,12 @@ struct ct_config_host {
 int ct_config_write(const struct instance_spec *spec, const struct ct_config_host *host,
                     const char *cpus, const char *seccomp_path, struct strbuf *ret_text,
                     struct error **err);
+
+/*
+ * Whether a disk is mounted from CT_JOB_DISKS, where CT_JOB_START puts it, not from its own path:
+ * root of an unprivileged container has no way to that. They count from 0 in the order of devices.
+ */
+bool ct_config_is_staged(const struct instance_spec *spec, const struct run_mount *mount);
 
 /* Checks "raw.lxc": lines "lxc.key = value", without the keys that are ours. Fails with a 400. */
 int ct_config_check_raw(const char *value, struct error **err);

@@ -20,8 +20,9 @@
 #include <stdint.h>
 
 enum ct_job {
-	CT_JOB_START,   /* run_dir, log file -> init's pid. Descriptors: pidfd of init. */
-	CT_JOB_EXEC,    /* A command -> pid; later its exit status. Descriptors: pidfd, terminal. */
+	CT_JOB_START, /* run_dir, log file, le32 count of disks; of each le32 enum ct_job_mount_flag
+	               * and its source -> init's pid. Descriptors: pidfd of init. */
+	CT_JOB_EXEC,  /* A command -> pid; later its exit status. Descriptors: pidfd, terminal. */
 	CT_JOB_CONSOLE, /* run_dir -> nothing. Descriptors: connection to the monitor, terminal. */
 	CT_JOB_FILES,   /* Enters the root; then requests and replies of enum ct_job_file. */
 	CT_JOB_SFTP,    /* Enters the root and speaks SFTP on the first descriptor. */
@@ -53,7 +54,11 @@ enum ct_job_mount_flag {
 	CT_JOB_MOUNT_READONLY = 1 << 2,
 	CT_JOB_MOUNT_RECURSIVE = 1 << 3,
 	CT_JOB_MOUNT_SHIFT = 1 << 4, /* With the id map of the container's user namespace. */
+	CT_JOB_MOUNT_OPTIONAL = 1 << 5,
 };
+
+/* Beneath run_dir, where a starting container finds its disks as "0", "1" and so on. */
+#define CT_JOB_DISKS "disks"
 
 /* Packets are at most that long; callers answer 400 for requests that would be longer. */
 #define CT_JOB_MAX_SIZE (192 * 1024)

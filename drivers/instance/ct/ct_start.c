@@ -168,6 +168,37 @@ static void apply_optional(struct instance_engine *engine, const struct instance
 	ct_limits_apply(engine->cg, group, &optional, &err);
 }
 
+static void add_disk(struct strbuf *payload, const struct run_mount *mount)
+{
+	uint32_t flags = (mount->is_file ? CT_JOB_MOUNT_FILE : 0) |
+	                 (mount->is_recursive ? CT_JOB_MOUNT_RECURSIVE : 0) |
+	                 (mount->is_optional ? CT_JOB_MOUNT_OPTIONAL : 0);
+
+	bytes_put_le32(payload, flags);
+	strbuf_add_n(payload, mount->source, strlen(mount->source) + 1);
+}
+
+/* In the order in which the config numbers them. */
+static void add_disks(struct strbuf *payload, const struct instance_spec *spec)
+{
+	scoped(strbuf_done) struct strbuf disks = { 0 };
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		const struct run_config *run = spec->devices[i];
+
+		for (size_t k = 0; k < run->n_mounts; k++) {
+			if (!ct_config_is_staged(spec, &run->mounts[k]))
+				continue;
+			add_disk(&disks, &run->mounts[k]);
+			n++;
+		}
+	}
+
+	bytes_put_le32(payload, n);
+	strbuf_add_n(payload, disks.text, disks.size);
+}
+
 static int run_helper(struct instance_engine *engine, const struct instance_spec *spec,
                       pid_t *ret_init, int *ret_init_fd, struct error **err)
 {
@@ -178,6 +209,7 @@ static int run_helper(struct instance_engine *engine, const struct instance_spec
 	strbuf_add_n(&payload, spec->run_dir, strlen(spec->run_dir) + 1);
 	strbuf_addf(&payload, "%s/lxc.log", spec->log_dir);
 	strbuf_add_char(&payload, '\0');
+	add_disks(&payload, spec);
 	int r = ct_spawner_run(engine->spawner, CT_JOB_START, &payload, NULL, 0, &job, err);
 	if (r == 0)
 		r = ct_spawner_reply(job, START_TIMEOUT_MS, &reply, &init_fd, 1, err);
