@@ -12,10 +12,13 @@
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
+#include "daemon/instance/instance_rename.h"
 #include "daemon/instance/instance_transfer.h"
 #include "daemon/member/member_move.h"
 #include "daemon/project/project_limits.h"
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "lib/data/jv.h"
 
 /* The leader carries plans out; its operation is the answer. */
@@ -52,13 +55,25 @@ static int move_begin(struct request *req, struct response *res, const struct me
 	return r < 0 ? r : response_operation(res, op, err);
 }
 
-static int to_member(struct request *req, struct response *res, const struct instance *inst,
-                     struct error **err)
+/* Under its new name, if it gets one, before it goes; back if it does not go. */
+static int rename_first(const struct request *req, const struct instance *inst, const char *name,
+                        struct error **err)
 {
 	const struct db_instance *row = &inst->row->row;
+
+	int r = instance_rename_check(inst, name, err);
+	return r < 0 ? r : instance_rename(req->state, row->project, row->name, name, NULL, err);
+}
+
+static int to_member(struct request *req, struct response *res, const struct instance *inst,
+                     const char *name, struct error **err)
+{
+	const struct db_instance *row = &inst->row->row;
+	bool is_renamed = !str_is_empty(name) && !str_equals(name, row->name);
+	scoped(error_freep) struct error *undo = NULL;
 	const struct member_move move = {
 		.project = row->project,
-		.instance = row->name,
+		.instance = is_renamed ? name : row->name,
 		.target = req->target,
 	};
 
@@ -67,12 +82,17 @@ static int to_member(struct request *req, struct response *res, const struct ins
 
 	int r = project_limits_check_target(db_cache_project(inst->view, row->project), req->target,
 	                                    err);
+	if (r == 0 && is_renamed)
+		r = rename_first(req, inst, name, err);
 	if (r < 0)
 		return r;
-	if (cluster_is_leader(req->state->cluster))
-		return move_begin(req, res, &move, err);
 
-	return ask_leader(req, res, &move, err);
+	r = cluster_is_leader(req->state->cluster) ? move_begin(req, res, &move, err)
+	                                           : ask_leader(req, res, &move, err);
+	if (r < 0 && is_renamed &&
+	    instance_rename(req->state, row->project, name, row->name, NULL, &undo) < 0)
+		log_warn("Failed renaming \"%s\" back: %s", name, undo->msg);
+	return r;
 }
 
 static int run_transfer(struct operation *op, void *arg, struct error **err)
@@ -133,10 +153,8 @@ int instance_move_post(struct request *req, struct response *res, const struct i
 	int r = jv_get_string(body, "name", &name, err);
 	if (r < 0)
 		return r;
-	if (name && *name && strcmp(name, inst->row->row.name) != 0)
-		return error_set(err, 400, "An instance cannot be moved and renamed at once");
 	if (req->target && *req->target)
-		return to_member(req, res, inst, err);
+		return to_member(req, res, inst, name, err);
 
 	return to_place(req, res, inst, body, err);
 }
