@@ -9,6 +9,7 @@
 #include "cluster/plan.h"
 #include "cluster/planner.h"
 #include "daemon/core/access.h"
+#include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
@@ -329,6 +330,17 @@ static int find_operation(struct state *state, const struct db_plan *plan,
 	}
 }
 
+static void tell_begin(struct request *req, const struct member_evacuate *evacuate)
+{
+	scoped_free char *url = lifecycle_url(
+		NULL, (const char *const[]){ "cluster", "members", evacuate->member, NULL });
+
+	lifecycle_send_for(req,
+	                   evacuate->is_restore ? "cluster-member-restoring"
+	                                        : "cluster-member-evacuating",
+	                   NULL, url, NULL);
+}
+
 int member_evacuate_begin(struct request *req, const struct member_evacuate *evacuate,
                           struct operation **ret_op, struct error **err)
 {
@@ -341,6 +353,8 @@ int member_evacuate_begin(struct request *req, const struct member_evacuate *eva
 	};
 
 	int r = db_write(req->state->db, begin, &beginning, err);
+	if (r == 0 && !beginning.is_resumed)
+		tell_begin(req, evacuate);
 	if (r == 0)
 		r = find_operation(req->state, &beginning.made.plan, ret_op, err);
 	member_draft_done(&beginning.made);
