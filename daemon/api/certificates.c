@@ -18,6 +18,7 @@
 #include "db/tokens.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 /* Clients that are no administrators see themselves. */
@@ -75,13 +76,13 @@ static struct json_object *request_of(struct json_object *body)
 
 static int check_token_body(struct json_object *body, struct error **err)
 {
-	struct json_object *projects = NULL;
+	scoped(strv_freep) char **projects = NULL;
 	const char *name, *type = "client";
 	bool is_restricted = false;
 
 	if (jv_need_string(body, "name", &name, err) < 0 ||
 	    jv_get_string(body, "type", &type, err) < 0 ||
-	    jv_get_array(body, "projects", &projects, err) < 0 ||
+	    jv_get_strv(body, "projects", &projects, err) < 0 ||
 	    jv_get_bool(body, "restricted", &is_restricted, err) < 0)
 		return (*err)->code;
 

@@ -69,10 +69,8 @@ static int pack(struct publishing *p, struct operation *op, const struct instanc
 	for (size_t i = 0; i < n_aliases; i++) {
 		struct json_object *alias = jv_item(p->aliases, i);
 
-		aliases[i].name = str_or_empty(jv_text(alias, "name"));
+		aliases[i].name = jv_text(alias, "name");
 		aliases[i].description = jv_text(alias, "description");
-		if (*aliases[i].name == '\0')
-			return error_set(err, 400, "Alias without a name");
 	}
 	scoped_free char *path = storage_instance_path(p->state, &storage, p->snapshot);
 	publish.volume_path = path;
@@ -93,6 +91,20 @@ static int run_publish(struct operation *op, void *arg, struct error **err)
 	return r < 0 ? r : pack(p, op, inst, err);
 }
 
+static int check_aliases(struct json_object *aliases, struct error **err)
+{
+	for (size_t i = 0; i < jv_len(aliases); i++) {
+		struct json_object *alias = jv_item(aliases, i);
+		const char *name, *description;
+
+		if (jv_check_object(alias, "alias", err) < 0 ||
+		    jv_need_string(alias, "name", &name, err) < 0 ||
+		    jv_get_string(alias, "description", &description, err) < 0)
+			return (*err)->code;
+	}
+	return 0;
+}
+
 static int parse(struct request *req, struct json_object *body, struct json_object *source,
                  struct publishing *p, struct error **err)
 {
@@ -108,7 +120,7 @@ static int parse(struct request *req, struct json_object *body, struct json_obje
 	    jv_get_smap(body, "properties", &p->properties, err) < 0 ||
 	    jv_get_strv(body, "profiles", &p->profiles, err) < 0 ||
 	    jv_get_date(body, "expires_at", &p->image.expires, err) < 0 ||
-	    jv_get_array(body, "aliases", &aliases, err) < 0)
+	    jv_get_array(body, "aliases", &aliases, err) < 0 || check_aliases(aliases, err) < 0)
 		return (*err)->code;
 	if (*name == '\0')
 		return error_set(err, 400, "No source provided");

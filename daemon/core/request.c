@@ -8,6 +8,7 @@
 #include "cluster/cluster.h"
 #include "daemon/core/access.h"
 #include "daemon/core/dirs.h"
+#include "daemon/core/request_fields.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
 #include "lib/base/alloc.h"
@@ -285,9 +286,11 @@ int request_json(struct request *req, struct json_object **ret_object, struct er
 		return r;
 
 	if (!req->private->body && http_exchange_body_size(req->exchange) == 0)
-		req->private->body = jv_object();
+		return error_set(err, 400, "The request has no body");
 
-	r = jv_check_object(req->private->body, "The request body", err);
+	r = jv_check_object(req->private->body, "request body", err);
+	if (r == 0)
+		r = request_fields_check(req->private->body, err);
 	if (r < 0)
 		return r;
 
