@@ -71,6 +71,17 @@ static int check(struct json_object *object, struct error **err)
 	    check_map(jv_member(object, "properties"), "properties", err) < 0)
 		return (*err)->code;
 
+	struct json_object *profiles = jv_member(object, "profiles");
+	for (size_t i = 0; i < jv_len(profiles); i++)
+		if (!jv_string(jv_item(profiles, i)))
+			return error_set(
+				err, 400,
+				"Invalid value for \"profiles\": must be an array of strings");
+
+	JV_FOREACH (jv_member(object, "devices"), name, device)
+		if (jv_check_object(device, "device", err) < 0 || check_map(device, name, err) < 0)
+			return (*err)->code;
+
 	return 0;
 }
 

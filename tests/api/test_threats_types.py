@@ -132,7 +132,8 @@ def replaced(body, path, value):
 
 def is_config(path):
     """Values of config maps may be numbers and booleans for LXD's clients: they are printed."""
-    return len(path) > 1 and path[-2] in ("config", "properties", "environment")
+    return len(path) > 1 and (path[-2] in ("config", "properties", "environment") or
+                              len(path) > 2 and path[-3] == "devices")
 
 
 def wrong_bodies(body):
@@ -168,6 +169,6 @@ def test_wrong_types_are_refused_and_change_nothing(world, method, path, body): 
                 world.client.delete(answer.json["operation"])
             elif answer.status == 202:
                 world.client.wait(answer)
-    after = world.picture()
     assert not bad, "\n".join(map(str, bad))
+    after = world.picture()
     assert before == after, differences(before, after)
