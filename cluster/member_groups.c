@@ -22,7 +22,7 @@ int member_groups_check_name(const char *name, struct error **err)
 	if (strchr(name, ' '))
 		return error_set(err, 400, "Cluster group names may not contain spaces");
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || *name == '@' ||
-	    strlen(name) > NAME_MAX_LEN)
+	    str_has_control(name) || strlen(name) > NAME_MAX_LEN)
 		return error_set(err, 400, "Invalid cluster group name \"%s\"", name);
 
 	return 0;

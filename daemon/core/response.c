@@ -303,12 +303,19 @@ char *response_etag(struct json_object *etag_source)
 
 char *response_error_text(int status, const char *message, size_t *ret_size)
 {
+	scoped_free char *sentence = xstrdup(str_is_empty(message) ? "Unknown error" : message);
+
+	/* It may quote what a client sent; on a terminal or in a log that must be one line. */
+	for (char *c = sentence; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+
 	const struct envelope e = {
 		.type = "error",
 		.status = "",
 		.operation = "",
 		.error_code = status,
-		.error = str_is_empty(message) ? "Unknown error" : message,
+		.error = sentence,
 	};
 
 	return print(&e, ret_size);

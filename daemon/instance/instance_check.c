@@ -6,6 +6,7 @@
 #include "daemon/core/state.h"
 #include "daemon/project/project_limits.h"
 #include "drivers/device/device_driver.h"
+#include "drivers/instance/ct/ct_config.h"
 #include "drivers/instance/instance_conf.h"
 #include "lib/base/alloc.h"
 #include "lib/base/strv.h"
@@ -81,6 +82,8 @@ int instance_check_row(struct state *state, const struct db_view *view,
 	int r = instance_conf_validate_map(INSTANCE_CONF_CLIENT, &row->row.config, false, err);
 	if (r == 0)
 		r = instance_conf_validate_map(INSTANCE_CONF_CLIENT, &row->config, true, err);
+	if (r == 0)
+		r = ct_config_check_raw(smap_get_or(&row->config, "raw.lxc", ""), err);
 	if (r < 0)
 		return error_wrap(err, "Invalid config");
 

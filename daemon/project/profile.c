@@ -10,6 +10,7 @@
 #include "daemon/project/project_limits.h"
 #include "db/cache.h"
 #include "drivers/device/device_driver.h"
+#include "drivers/instance/ct/ct_config.h"
 #include "drivers/instance/instance_conf.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -90,6 +91,8 @@ static int check(const struct db_project *project, const struct db_profile *prof
                  struct error **err)
 {
 	int r = instance_conf_validate_map(INSTANCE_CONF_PROFILE, &profile->config, false, err);
+	if (r == 0)
+		r = ct_config_check_raw(smap_get_or(&profile->config, "raw.lxc", ""), err);
 	if (r < 0)
 		return r;
 

@@ -86,16 +86,6 @@ int project_effective_in(struct db_tx *tx, const char *project, enum project_fea
 	return 0;
 }
 
-static bool has_control(const char *name)
-{
-	for (; *name; name++) {
-		if ((unsigned char)*name < 0x20 || *name == 0x7f)
-			return true;
-	}
-
-	return false;
-}
-
 static int check_common(const char *kind, const char *name, struct error **err)
 {
 	if (str_is_empty(name))
@@ -104,7 +94,7 @@ static int check_common(const char *kind, const char *name, struct error **err)
 	if (strchr(name, '/'))
 		return error_set(err, 400, "%s names may not contain slashes", kind);
 
-	if (str_equals(name, ".") || str_equals(name, "..") || has_control(name))
+	if (str_equals(name, ".") || str_equals(name, "..") || str_has_control(name))
 		return error_set(err, 400, "Invalid %s name \"%s\"", kind, name);
 
 	if (strlen(name) > 64)

@@ -381,7 +381,9 @@ int instance_conf_validate(enum instance_conf_scope scope, const char *key, cons
 	const struct conf_key *row = conf_find(instance_conf_keys, key);
 	bool is_own = str_starts(key, "image.") || str_starts(key, "volatile.");
 
-	if (!row || (scope == INSTANCE_CONF_PROFILE && is_own))
+	const char *variable = str_after(key, "environment.");
+	if (!row || (scope == INSTANCE_CONF_PROFILE && is_own) ||
+	    (variable && strchr(variable, '=')))
 		return error_set(err, 400, "Unknown configuration key: %s", key);
 	if (str_is_empty(value))
 		return 0;

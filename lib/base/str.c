@@ -72,6 +72,15 @@ char *str_chomp(const char *s)
 	return xstrndup(s, len);
 }
 
+bool str_has_control(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+
+	return false;
+}
+
 char *str_lower(const char *s)
 {
 	char *copy = xstrdup(str_or_empty(s));

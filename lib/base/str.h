@@ -22,6 +22,9 @@ const char *str_or_empty(const char *s);
 /* A copy without white space at both ends. */
 char *str_trim(const char *s) MUST_CHECK;
 
+/* Whether there is an ASCII control character in it: a line break, say. */
+bool str_has_control(const char *s);
+
 /* A copy in lower case (ASCII). */
 char *str_lower(const char *s) MUST_CHECK;
 

@@ -58,7 +58,8 @@ const struct conf_key *conf_find(const struct conf_key *table, const char *name)
 	for (const struct conf_key *key = table; key && key->name; key++) {
 		if (strcmp(key->name, name) == 0)
 			return key;
-		if (!wild && strchr(key->name, '*') && name_fits(key->name, name))
+		if (!wild && strchr(key->name, '*') && !str_has_control(name) &&
+		    name_fits(key->name, name))
 			wild = key;
 	}
 	return wild;
