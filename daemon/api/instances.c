@@ -347,7 +347,7 @@ static int instance_remove(struct request *req, struct response *res, struct err
 /* clang-format off */
 static const struct route routes[] = {
 	/* method    path                         handler           access           entity      entitlement             placement      extension             owner            body */
-	{ "GET",    "/1.0/instances",             instances_list,   ACCESS_TRUSTED,  NULL,       NULL,                   ON_ANY_MEMBER, "instances",          NULL,            ROUTE_BODY_JSON, false },
+	{ "GET",    "/1.0/instances",             instances_list,   ACCESS_TRUSTED,  "instance", NULL,                   ON_ANY_MEMBER, "instances",          NULL,            ROUTE_BODY_JSON, false },
 	{ "POST",   "/1.0/instances",             instances_create, ACCESS_ENTITLED, "project",  "can_create_instances", ON_ANY_MEMBER, "instances",          NULL,            ROUTE_BODY_JSON, false },
 	{ "GET",    "/1.0/instances/{name}",      instance_get,     ACCESS_ENTITLED, "instance", "can_view",             ON_OWNER,      "instances",          instances_owner, ROUTE_BODY_JSON, false },
 	{ "DELETE", "/1.0/instances/{name}",      instance_remove,  ACCESS_ENTITLED, "instance", "can_delete",           ON_OWNER,      "instances",          instances_owner, ROUTE_BODY_JSON, false },

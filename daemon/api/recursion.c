@@ -1,5 +1,6 @@
 #include "daemon/api/recursion.h"
 
+#include "daemon/api/used_by.h"
 #include "daemon/core/request.h"
 #include "lib/data/jv.h"
 
@@ -13,6 +14,8 @@ void recursion_add(const struct request *req, struct json_object *array, const c
 {
 	scoped(jv_unrefp) struct json_object *item = item_take;
 
+	if (item)
+		used_by_filter(req, item);
 	if (item && !request_filter_passes(req, item))
 		return;
 

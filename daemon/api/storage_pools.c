@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "daemon/api/recursion.h"
+#include "daemon/api/used_by.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
@@ -126,7 +127,9 @@ static int pool_get(struct request *req, struct response *res, struct error **er
 		return error_set(err, 404, "Storage pool not found");
 
 	scoped(jv_unrefp) struct json_object *etag = storage_pool_update_etag(row, member);
-	response_sync_etag(res, storage_usage_pool_json(view, row, member), etag);
+	struct json_object *o = storage_usage_pool_json(view, row, member);
+	used_by_filter(req, o);
+	response_sync_etag(res, o, etag);
 	return 0;
 }
 
