@@ -1,0 +1,257 @@
+"""What a tenant may touch, secrets that are guessed or used twice, writers that race."""
+import base64
+import json
+import re
+import subprocess
+import threading
+
+import pytest
+
+from conftest import MUSTERD, Certificate, Client
+from test_certificates import token_of
+from threats_world import refused, world  # noqa: F401  (fixture)
+
+
+def routes():
+    """Every route, from the program's own tables."""
+    text = subprocess.run([MUSTERD, "docs", "rest-api"], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \| ([^|]+) \|", text, re.M)
+
+
+NAMES = {"/1.0/instances/{name}": "c1", "/1.0/profiles/{name}": "p1", "/1.0/projects/{name}": "default",
+         "/1.0/storage-pools/{name}": "pool", "/1.0/cluster/members/{name}": "m1",
+         "/1.0/cluster/groups/{name}": "g1", "/1.0/placement-groups/{name}": "pg1",
+         "/1.0/images/aliases/{name}": "a1"}
+
+
+def concrete(path, w):
+    """A path that names what is there, in the default project."""
+    for pattern, name in NAMES.items():
+        if path.startswith(pattern):
+            path = path.replace(pattern, pattern.replace("{name}", name))
+    path = path.replace("/snapshots/{name}", "/snapshots/s1").replace("{pool}", "pool").replace("{type}", "custom")
+    path = path.replace("{fingerprint}", w.image).replace("{snapshot}", "s1").replace("/custom/{name}", "/custom/v1")
+    return re.sub(r"\{\w+\}", "x", path)
+
+
+@pytest.fixture(scope="module")
+def tenant(world, scratch):  # noqa: F811
+    certificate = Certificate(scratch, "tenant")
+    assert world.client.post("/1.0/certificates", {
+        "type": "client", "name": "tenant", "certificate": certificate.base64, "restricted": True,
+        "projects": ["other"]}).status == 201
+    client = Client(address=world.address, cert=certificate.cert, key=certificate.key)
+    client.fingerprint = certificate.fingerprint
+    return client
+
+
+# What any trusted client may ask; lists and objects are filtered for a tenant.
+FOR_ALL = {"/", "/1.0", "/1.0/metadata/configuration", "/1.0/metrics", "/internal/ready"}
+
+
+def secrets_of(w):
+    return [b'"c1"', b"/c1", b"user.a", b"/v1", b"/p1", b"/pg1", w.image.encode()]
+
+
+def test_no_route_lets_a_tenant_into_another_project(world, tenant):  # noqa: F811
+    before, bad = world.picture(), []
+    for method, path, access in routes():
+        url = concrete(path, world)
+        body = None if method in ("GET", "DELETE") else {"name": "evil", "action": "start", "config": {}}
+        for query in ("", "?project=default", "?all-projects=true", "?project=default&recursion=2"):
+            answer = tenant.request(method, url + query, body)
+            if answer.status >= 500 and answer.status != 501:
+                bad.append((method, url + query, answer.raw[:200]))
+            if 200 <= answer.status < 300 and path not in FOR_ALL and (
+                    method != "GET" or any(s in answer.raw for s in secrets_of(world))):
+                bad.append((method, url + query, access, answer.raw[:300]))
+    assert not bad, "\n".join(map(str, bad))
+    assert world.picture() == before
+
+
+def test_no_route_lets_a_stranger_do_anything(world):  # noqa: F811
+    guest, bad = Client(address=world.address), []
+    before = world.picture()
+    for method, path, access in routes():
+        url = concrete(path, world)
+        body = None if method in ("GET", "DELETE") else {"name": "evil"}
+        for query in ("", "?project=default&recursion=1", "?secret=x"):
+            answer = guest.request(method, url + query, body)
+            if answer.status >= 500 and answer.status != 501:
+                bad.append((method, url + query, answer.raw[:200]))
+            if 200 <= answer.status < 300 and path not in FOR_ALL and any(
+                    s in answer.raw for s in secrets_of(world)):
+                bad.append((method, url + query, access, answer.raw[:300]))
+    assert not bad, "\n".join(map(str, bad))
+    assert world.picture() == before
+
+
+def test_sources_of_another_project_are_out_of_reach(world, tenant):  # noqa: F811
+    """The target is the tenant's, the source is not: by copy, fingerprint, alias, volume, publish, move."""
+    root = {"root": {"type": "disk", "path": "/", "pool": "pool"}}
+    for path, body in (
+            ("/1.0/instances", {"name": "e", "devices": root, "source": {
+                "type": "copy", "source": "c1", "project": "default"}}),
+            ("/1.0/instances", {"name": "e", "devices": root, "source": {
+                "type": "image", "fingerprint": world.image}}),
+            ("/1.0/instances", {"name": "e", "devices": root, "source": {"type": "image", "alias": "a1"}}),
+            ("/1.0/instances", {"name": "e", "devices": root, "source": {
+                "type": "image", "fingerprint": world.image, "project": "default"}}),
+            ("/1.0/images", {"source": {"type": "instance", "name": "c1", "project": "default"}}),
+            ("/1.0/images/aliases", {"name": "e", "target": world.image}),
+            ("/1.0/storage-pools/pool/volumes/custom", {"name": "e", "source": {
+                "type": "copy", "name": "v1", "pool": "pool", "project": "default"}})):
+        answer = tenant.post(path, body, project="other")
+        assert refused(answer), (path, body, answer.raw)
+    assert world.client.get("/1.0/instances", project="other").metadata == []
+
+
+def test_operations_and_events_of_another_project(world, tenant):  # noqa: F811
+    url = world.client.post("/internal/testing/operation-wait", {"duration": "1h"}).json["operation"]
+    try:
+        for method, path in (("GET", url), ("DELETE", url), ("GET", url + "/wait?timeout=0"),
+                             ("GET", url + "/websocket?secret=x"), ("GET", url + "?project=default")):
+            answer = tenant.request(method, path)
+            assert answer.status in (400, 403, 404), (method, path, answer.raw)
+        for query in ({}, {"project": "default"}, {"all_projects": "true"}):
+            stream = tenant.websocket("/1.0/events", **query)
+            if stream.status == 101:
+                assert world.client.patch("/1.0/profiles/p1", {"description": "seen?"}).status < 300
+                assert world.client.patch("/1.0/profiles/p1", {"description": ""}).status < 300
+                stream.sock.settimeout(0.3)
+                with pytest.raises((TimeoutError, EOFError, ConnectionError)):
+                    stream.event(action="profile-updated")
+            stream.close()
+    finally:
+        world.client.delete(url)
+
+
+def test_no_tenant_gives_itself_more(world, tenant):  # noqa: F811
+    path = "/1.0/certificates/" + tenant.fingerprint
+    for method, body in (("PUT", {"name": "tenant", "type": "client", "restricted": False, "projects": []}),
+                         ("PATCH", {"restricted": False}), ("PATCH", {"projects": ["other", "default"]}),
+                         ("PATCH", {"type": "server"})):
+        assert refused(tenant.request(method, path, body)), (method, body)
+    assert refused(tenant.patch("/1.0/projects/other", {"config": {"restricted": "false"}}))
+    row = world.client.get(path).metadata
+    assert row["restricted"] is True and row["projects"] == ["other"]
+
+
+def test_tokens_that_are_wrong(world, scratch):  # noqa: F811
+    certificate = Certificate(scratch, "stranger")
+    me = Client(address=world.address, cert=certificate.cert, key=certificate.key)
+    answer = world.client.post("/1.0/certificates", {"type": "client", "name": "s", "token": True})
+    good = json.loads(base64.b64decode(token_of(answer, "s")))
+    for change in ({"secret": "0" * 64}, {"secret": ""}, {"secret": good["secret"][:-1]},
+                   {"secret": good["secret"].upper() + "x"}, {"secret": "%"}, {"secret": None}, {"secret": ["x"]}):
+        text = base64.b64encode(json.dumps(dict(good, **change)).encode()).decode()
+        answer = me.post("/1.0/certificates", {"type": "client", "trust_token": text})
+        assert refused(answer), (change, answer.raw)
+    for text in ("", "x", "====", "\x00", base64.b64encode(b"[]").decode(), base64.b64encode(b"{").decode(), "A" * 100000):
+        assert refused(me.post("/1.0/certificates", {"type": "client", "trust_token": text})), text[:20]
+    assert me.get("/1.0").metadata["auth"] == "untrusted"
+
+
+def test_a_token_admits_one_of_many(world, scratch):  # noqa: F811
+    """Eight clients present it at once."""
+    answer = world.client.post("/1.0/certificates", {"type": "client", "name": "race", "token": True})
+    token = token_of(answer, "race")
+    others = [Certificate(scratch, "race%d" % i) for i in range(8)]
+    seen = []
+
+    def present(c):
+        seen.append(Client(address=world.address, cert=c.cert, key=c.key).post(
+            "/1.0/certificates", {"type": "client", "trust_token": token}).status)
+
+    together(present, others)
+    assert sorted(seen) == [201] + [403] * 7
+
+
+def together(fn, items):
+    gate = threading.Barrier(len(items))
+
+    def run(item):
+        gate.wait()
+        fn(item)
+
+    threads = [threading.Thread(target=run, args=(item,)) for item in items]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+@pytest.mark.parametrize("path,body", [
+    ("/1.0", {"config": {"user.race": "@"}}),
+    ("/1.0/profiles/p1", {"description": "@"}), ("/1.0/projects/other", {"description": "@"}),
+    ("/1.0/instances/c1", {"config": {"user.race": "@"}}), ("/1.0/images/aliases/a1", {"description": "@"}),
+    ("/1.0/storage-pools/pool", {"description": "@"}), ("/1.0/cluster/groups/g1", {"description": "@"}),
+    ("/1.0/storage-pools/pool/volumes/custom/v1", {"description": "@"}),
+    ("/1.0/placement-groups/pg1", {"description": "@"}), ("/1.0/cluster/members/m1", {"description": "@"}),
+    ("/1.0/images/{image}", {"properties": {"race": "@"}}),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_of_writers_with_one_etag_one_wins(world, path, body):  # noqa: F811
+    path = path.replace("{image}", world.image)
+    for round_ in range(3):
+        etag = world.client.get(path).etag
+        assert etag
+        seen = []
+
+        def change(i):
+            text = json.dumps(body).replace("@", "r%d-%d" % (round_, i))
+            seen.append(world.client.patch(path, text, {"If-Match": etag, "Content-Type": "application/json"}).status)
+
+        together(change, range(4))
+        assert sorted(s // 100 for s in seen) == [2, 4, 4, 4] and seen.count(412) == 3, seen
+
+
+def test_names_are_given_once(world):  # noqa: F811
+    for path, body, gone in (("/1.0/profiles", {"name": "twin"}, "/1.0/profiles/twin"),
+                             ("/1.0/projects", {"name": "twin"}, "/1.0/projects/twin"),
+                             ("/1.0/cluster/groups", {"name": "twin"}, "/1.0/cluster/groups/twin"),
+                             ("/1.0/storage-pools/pool/volumes/custom", {"name": "twin"},
+                              "/1.0/storage-pools/pool/volumes/custom/twin")):
+        seen = []
+
+        def create(_):
+            answer = world.client.post(path, body)
+            if answer.status == 202:
+                seen.append(world.client.wait(answer)["status"] == "Success")
+            else:
+                seen.append(answer.status == 201)
+                assert answer.status == 201 or refused(answer), answer.raw
+
+        together(create, range(4))
+        assert sorted(seen) == [False, False, False, True], (path, seen)
+        world.done(world.client.delete(gone))
+
+
+def test_limits_hold_against_parallel_creates(world):  # noqa: F811
+    assert world.client.post("/1.0/projects", {"name": "small", "config": {
+        "limits.instances": "2", "features.profiles": "false", "features.images": "false"}}).status == 201
+    seen = []
+
+    def create(i):
+        answer = world.client.post("/1.0/instances", {
+            "name": "l%d" % i, "profiles": ["p1"], "source": {"type": "none"}}, project="small")
+        seen.append(answer.status == 202 and world.client.wait(answer)["status"] == "Success")
+
+    together(create, range(6))
+    assert seen.count(True) == 2
+    for url in world.client.get("/1.0/instances", project="small").metadata:
+        world.wait(world.client.delete(url))
+    assert world.client.delete("/1.0/projects/small").status == 200
+
+
+def test_a_stream_ends_with_the_certificate(world, tenant, scratch):  # noqa: F811
+    certificate = Certificate(scratch, "leaving")
+    assert world.client.post("/1.0/certificates", {
+        "type": "client", "name": "leaving", "certificate": certificate.base64}).status == 201
+    me = Client(address=world.address, cert=certificate.cert, key=certificate.key)
+    stream = me.websocket("/1.0/events")
+    assert stream.status == 101
+    assert world.client.delete("/1.0/certificates/" + certificate.fingerprint).status == 200
+    with pytest.raises((EOFError, ConnectionError)):
+        while True:
+            stream.event()
+    assert refused(me.get("/1.0/profiles"))
