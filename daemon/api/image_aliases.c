@@ -28,7 +28,9 @@ static int aliases_list(struct request *req, struct response *res, struct error 
 	scoped(jv_unrefp) struct json_object *list = jv_array();
 	scoped_free char *project = NULL;
 
-	int r = images_project(req, &project, err);
+	int r = images_check_lists(req, err);
+	if (r == 0)
+		r = images_project(req, &project, err);
 	if (r == 0)
 		r = db_cache_view(req->state->cache, DB_IMAGES, &view, err);
 	if (r < 0)

@@ -42,6 +42,14 @@ bool images_is_public_only(const struct request *req)
 	       !access_may_enter(req->requestor, req->project) || request_query(req, "public");
 }
 
+int images_check_lists(const struct request *req, struct error **err)
+{
+	if (access_is_trusted(req->requestor) || strcmp(req->project, "default") == 0)
+		return 0;
+
+	return error_set(err, 404, "Project \"%s\" not found", req->project);
+}
+
 static bool is_shown(const struct request *req, const struct db_image *row, const char *project)
 {
 	if (!row->public && images_is_public_only(req))
@@ -59,7 +67,9 @@ static int images_list(struct request *req, struct response *res, struct error *
 	scoped_free char *project = NULL;
 	bool needs_items = recursion_needs_items(req);
 
-	int r = images_project(req, &project, err);
+	int r = images_check_lists(req, err);
+	if (r == 0)
+		r = images_project(req, &project, err);
 	if (r == 0)
 		r = db_cache_view(req->state->cache, DB_IMAGES, &view, err);
 	if (r < 0)

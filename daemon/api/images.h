@@ -10,5 +10,8 @@ extern const struct route_table images_routes;
 /* The project whose images the request is about; owned by the caller. */
 int images_project(struct request *req, char **ret_project, struct error **err);
 
+/* Strangers are shown no lists of other projects than "default": 404, whatever is there. */
+int images_check_lists(const struct request *req, struct error **err);
+
 /* Whether the requestor sees only what is public. */
 bool images_is_public_only(const struct request *req);
