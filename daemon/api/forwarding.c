@@ -46,6 +46,7 @@ static const char *const not_passed_on[] = {
 	"Expect",
 	"Host",
 	"Keep-Alive",
+	"Origin", /* Checked here, against the name by which this member was called. */
 	"Proxy-Connection",
 	"Sec-WebSocket-Accept",
 	"Sec-WebSocket-Key",

@@ -112,12 +112,15 @@ typedef void http_upgraded_fn(struct stream *s, void *arg);
 void http_exchange_upgrade(struct http_exchange *x, const char *protocol,
                            http_upgraded_fn *upgraded, void *arg);
 
+/* Whether a page asks that this server served: its Origin is there and is what its Host says. */
+bool http_exchange_is_same_origin(const struct http_exchange *x);
+
 /* Whether the request asks for an upgrade to 'protocol' ("websocket", "dqlite", "sftp"). */
 bool http_exchange_wants_upgrade(const struct http_exchange *x, const char *protocol);
 
 /*
  * The websocket handshake of the server (RFC 6455, 4.2): checks the request and upgrades, or fails
- * with a 400 for the caller to answer. A foreign Origin is refused with 403.
+ * with a 400 for the caller to answer. Where it may come from is the caller's to check.
  */
 int http_exchange_upgrade_websocket(struct http_exchange *x, http_upgraded_fn *upgraded, void *arg,
                                     struct error **err);
