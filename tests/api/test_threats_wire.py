@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import Client
+from conftest import MUSTERD, Client
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -353,9 +353,15 @@ def test_a_listener_that_does_not_read_is_cut_off(daemon, client):
     value = "x" * 60000
     for i in range(60):
         assert client.patch("/1.0", {"config": {"user.x": value + str(i)}}).status == 200
-    assert resident(daemon) - before < 64 << 20
+    # A checked build keeps what was freed for a while.
+    assert resident(daemon) - before < (512 << 20 if b"__asan" in program() else 64 << 20)
     deaf.close()
     assert client.patch("/1.0", {"config": {"user.x": ""}}).status == 200
+
+
+def program():
+    with open(MUSTERD, "rb") as f:
+        return f.read()
 
 
 def resident(daemon):
