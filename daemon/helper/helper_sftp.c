@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,27 @@
 #include "lib/base/bytes.h"
 #include "lib/base/fd.h"
 #include "lib/base/scoped.h"
+
+/* Descriptor of the container's init, or -1 if it does not run. */
+static int open_init(struct bytes payload)
+{
+	if (bytes_u8(&payload) != CT_JOB_ROOT_RUNNING)
+		return -1;
+	return fd_of_pid((pid_t)bytes_le32(&payload));
+}
+
+/* Waits for a packet. False when the container has stopped: we would keep its files mounted. */
+static bool wait_for_packet(int stream, int init)
+{
+	struct pollfd fds[] = { { .fd = stream, .events = POLLIN },
+		                { .fd = init, .events = POLLIN } };
+
+	while (poll(fds, COUNT_OF(fds), -1) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return fds[1].revents == 0;
+}
 
 /* One packet and its answer; 1 at the end of the stream. */
 static int serve_one(struct sftp *sftp, int stream, uint8_t *packet)
@@ -44,6 +66,7 @@ int helper_sftp_run(struct helper_job *job)
 		return helper_job_fail(job, -EINVAL, 500, "Bad request") < 0;
 
 	scoped_fd int stream = job->fds[0];
+	scoped_fd int init = open_init(job->payload);
 	int userns = job->n_fds > 1 ? job->fds[1] : -1;
 	int r = helper_root_enter_job(job, userns);
 	if (r < 0)
@@ -59,9 +82,8 @@ int helper_sftp_run(struct helper_job *job)
 
 	struct sftp *sftp = sftp_new(root);
 	scoped_free uint8_t *packet = xmalloc(SFTP_MAX_PACKET);
-	do
+	while (r == 0 && wait_for_packet(stream, init))
 		r = serve_one(sftp, stream, packet);
-	while (r == 0);
 	sftp_free(sftp);
 	return r < 0;
 }

@@ -246,3 +246,12 @@ def test_the_helper_goes_with_its_client(container):
             break
         Sftp(container).close()
     assert children() == before
+
+
+def test_it_ends_with_the_instance(container):
+    s = Sftp(container)
+    container.state("stop", force=True)
+    with pytest.raises((EOFError, ConnectionError)):
+        s.receive()
+    s.close()
+    container.state("start")
