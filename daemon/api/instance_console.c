@@ -74,7 +74,7 @@ static int console_get(struct request *req, struct response *res, struct error *
 {
 	scoped(instance_freep) struct instance *inst = NULL;
 	char *log = NULL;
-	size_t size;
+	size_t size = 0;
 
 	int r = load(req, &inst, err);
 	if (r == 0)

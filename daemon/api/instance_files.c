@@ -28,16 +28,17 @@
 
 #define MAX_LINK 4095
 
-/* ?path=, absolute; relative ones begin at the root. Owned by the caller. */
-static int get_path(struct request *req, char **ret_path, struct error **err)
+/* ?path=, absolute; relative ones begin at the root. Owned by the caller. NULL with an error. */
+static char *get_path(struct request *req, struct error **err)
 {
 	const char *path = request_query(req, "path");
 
-	if (str_is_empty(path))
-		return error_set(err, 400, "Missing path argument");
+	if (str_is_empty(path)) {
+		error_set(err, 400, "Missing path argument");
+		return NULL;
+	}
 
-	*ret_path = path_join("/", path, NULL);
-	return 0;
+	return path_join("/", path, NULL);
 }
 
 static int open_files(struct request *req, struct instance_file **ret_file, struct error **err)
@@ -100,13 +101,13 @@ static int files_get(struct request *req, struct response *res, struct error **e
 {
 	scoped(instance_file_closep) struct instance_file *file = NULL;
 	scoped(strv_freep) char **names = NULL;
-	scoped_free char *path = NULL;
+	scoped_free char *path = get_path(req, err);
 	struct instance_file_info info;
 	scoped_fd int fd = -1;
 
-	int r = get_path(req, &path, err);
-	if (r == 0)
-		r = open_files(req, &file, err);
+	if (!path)
+		return (*err)->code;
+	int r = open_files(req, &file, err);
 	if (r < 0)
 		return r;
 	r = instance_files_get(instance_file_session(file), path, &info, &fd, &names, err);
@@ -125,7 +126,7 @@ static int files_get(struct request *req, struct response *res, struct error **e
 		response_sync(res, jv_of_strv(names));
 		break;
 	case INSTANCE_FILE_SYMLINK:
-		answer_target(res, path, names[0]);
+		answer_target(res, path, names ? names[0] : "");
 		break;
 	case INSTANCE_FILE_OTHER:
 		return error_set(err, 400, "\"%s\" is not a regular file", path);
@@ -244,11 +245,12 @@ static int files_post(struct request *req, struct response *res, struct error **
 {
 	scoped(instance_file_closep) struct instance_file *file = NULL;
 	struct instance_file_push push = { .fd = -1 };
-	scoped_free char *path = NULL, *target = NULL;
+	scoped_free char *path = get_path(req, err);
+	scoped_free char *target = NULL;
 
-	int r = get_path(req, &path, err);
-	if (r == 0)
-		r = read_headers(req, &push, err);
+	if (!path)
+		return (*err)->code;
+	int r = read_headers(req, &push, err);
 	if (r == 0)
 		r = read_body(req, &push, &target, err);
 	if (r == 0)
@@ -268,12 +270,12 @@ static int files_post(struct request *req, struct response *res, struct error **
 static int files_delete(struct request *req, struct response *res, struct error **err)
 {
 	scoped(instance_file_closep) struct instance_file *file = NULL;
-	scoped_free char *path = NULL;
+	scoped_free char *path = get_path(req, err);
 	bool is_forced = false;
 
-	int r = get_path(req, &path, err);
-	if (r == 0)
-		r = request_query_bool(req, "force", &is_forced, err);
+	if (!path)
+		return (*err)->code;
+	int r = request_query_bool(req, "force", &is_forced, err);
 	if (r == 0)
 		r = open_files(req, &file, err);
 	if (r < 0)

@@ -39,8 +39,8 @@ static int get(struct request *req, struct response *res, enum instance_logs_kin
 {
 	scoped(instance_freep) struct instance *inst = NULL;
 	scoped_free char *file = xstrdup(request_param(req, "file"));
-	uint64_t size;
-	int fd;
+	uint64_t size = 0;
+	int fd = -1;
 
 	int r = instance_load(req->state, req->project, request_param(req, "name"), &inst, err);
 	if (r == 0)

@@ -132,7 +132,7 @@ static int templates_post(struct request *req, struct response *res, struct erro
 	const char *path;
 	uint64_t size = 0;
 	size_t n = 0;
-	int fd;
+	int fd = -1;
 
 	int r = need_path(req, &path, err);
 	if (r == 0 && request_body_size(req) > INSTANCE_METADATA_MAX_TEMPLATE)

@@ -21,7 +21,7 @@
 
 #define METADATA_FILE "metadata.yaml"
 #define TEMPLATES "templates"
-#define MAX_METADATA (1024 * 1024)
+#define MAX_METADATA ((size_t)1024 * 1024)
 
 struct instance_metadata {
 	struct lock *lock;

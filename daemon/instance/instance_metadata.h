@@ -53,5 +53,5 @@ int instance_metadata_template_delete(struct instance_metadata *metadata, const 
                                       struct error **err);
 
 /* The largest template, and the most of them. */
-#define INSTANCE_METADATA_MAX_TEMPLATE (1024 * 1024)
+#define INSTANCE_METADATA_MAX_TEMPLATE ((size_t)1024 * 1024)
 #define INSTANCE_METADATA_MAX_TEMPLATES 1000
