@@ -47,7 +47,8 @@ static int act(struct client *client, const struct cli *cli, const char *word, c
 	jv_set_int(body, "timeout", text ? timeout : 0);
 	jv_set_bool(body, "force", cli_flag(cli, "force"));
 	jv_set_bool(body, "stateful", cli_flag(cli, "stateful"));
-	r = follow_change(client, server, "PUT", body, NULL, err, "/1.0/instances/%s/state", name);
+	r = follow_change(client, server, &(struct follow_request){ .method = "PUT", .body = body },
+	                  err, "/1.0/instances/%s/state", name);
 	if (r < 0 && strcmp(action, "start") == 0)
 		error_wrap(err, "Failed starting \"%s\" (try `muster info --show-log %s`)", name,
 		           word);

@@ -159,7 +159,7 @@ static int remove_run(struct client *client, const struct cli *cli, struct error
 	}
 	if (r < 0 || !yes)
 		return r;
-	r = follow_change(client, server, "DELETE", NULL, NULL, err,
+	r = follow_change(client, server, &(struct follow_request){ .method = "DELETE" }, err,
 	                  force ? "/1.0/cluster/members/%s?force=1" : "/1.0/cluster/members/%s",
 	                  name);
 	if (r == 0)
@@ -214,7 +214,9 @@ static int enable_run(struct client *client, const struct cli *cli, struct error
 	jv_set_string(body, "server_name", name);
 	jv_set_bool(body, "enabled", true);
 	if (r == 0)
-		r = follow_change(client, server, "PUT", body, NULL, err, "/1.0/cluster");
+		r = follow_change(client, server,
+		                  &(struct follow_request){ .method = "PUT", .body = body }, err,
+		                  "/1.0/cluster");
 	if (r == 0)
 		client_say(client, "Clustering enabled");
 	return r;
@@ -334,8 +336,10 @@ static int join_run(struct client *client, const struct cli *cli, struct error *
 	/* Servers before 5.21 take the token as a password. */
 	jv_set_string(body, "cluster_token", text);
 	jv_set_string(body, "cluster_password", text);
-	r = follow_change(client, server, "PUT", body, &(struct follow){ .label = "Joining" }, err,
-	                  "/1.0/cluster");
+	r = follow_change(
+		client, server,
+		&(struct follow_request){ .method = "PUT", .body = body, .label = "Joining" }, err,
+		"/1.0/cluster");
 	if (r == 0)
 		client_say(client, "Member %s has joined the cluster at %s", name, cluster);
 	return r;

@@ -108,8 +108,10 @@ static int move_inside(struct client *client, const struct cli *cli, const struc
 	if (c->to_project)
 		jv_set_string(body, "project", c->to_project);
 	server_set_target(c->to, c->to_target);
-	int r = follow_change(client, c->to, "POST", body, &(struct follow){ .label = c->label },
-	                      err, "/1.0/instances/%s", c->source);
+	int r = follow_change(
+		client, c->to,
+		&(struct follow_request){ .method = "POST", .body = body, .label = c->label }, err,
+		"/1.0/instances/%s", c->source);
 	server_set_target(c->to, NULL);
 	return r;
 }
@@ -125,7 +127,8 @@ static int move_snapshot(struct client *client, const struct instance_copy *c, s
 	if (c->from != c->to || (slash && strncmp(c->source, c->name, n + 1) != 0) || !*c->name)
 		return error_set(err, 400, "A snapshot can only be renamed");
 	jv_set_string(body, "name", slash ? slash + 1 : c->name);
-	return follow_change(client, c->from, "POST", body, NULL, err,
+	return follow_change(client, c->from,
+	                     &(struct follow_request){ .method = "POST", .body = body }, err,
 	                     "/1.0/instances/%s/snapshots/%s", instance, c->source + n + 1);
 }
 
@@ -164,7 +167,8 @@ static int move_run(struct client *client, const struct cli *cli, struct error *
 	r = instance_copy_run(&c, err);
 	if (r < 0)
 		return r;
-	r = follow_change(client, c.from, "DELETE", NULL, NULL, err, "/1.0/instances/%s", c.source);
+	r = follow_change(client, c.from, &(struct follow_request){ .method = "DELETE" }, err,
+	                  "/1.0/instances/%s", c.source);
 	return r < 0 ? error_wrap(err, "The copy is complete, but deleting the source failed") : 0;
 }
 

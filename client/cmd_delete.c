@@ -24,7 +24,8 @@ static int stop_first(struct client *client, struct server *server, const char *
 	jv_set_string(body, "action", "stop");
 	jv_set_int(body, "timeout", -1);
 	jv_set_bool(body, "force", true);
-	r = follow_change(client, server, "PUT", body, NULL, err, "/1.0/instances/%s/state", name);
+	r = follow_change(client, server, &(struct follow_request){ .method = "PUT", .body = body },
+	                  err, "/1.0/instances/%s/state", name);
 	/* An ephemeral one is gone as soon as it stops. */
 	*ret_gone = r == 0 && jv_flag(o, "ephemeral");
 	return r;
@@ -51,13 +52,14 @@ static int delete_one(struct client *client, const struct cli *cli, const char *
 	if (slash) {
 		scoped_free char *instance = xasprintf("%.*s", (int)(slash - name), name);
 
-		return follow_change(client, server, "DELETE", NULL, NULL, err,
-		                     "/1.0/instances/%s/snapshots/%s", instance, slash + 1);
+		return follow_change(client, server, &(struct follow_request){ .method = "DELETE" },
+		                     err, "/1.0/instances/%s/snapshots/%s", instance, slash + 1);
 	}
 	r = stop_first(client, server, name, cli_flag(cli, "force"), &gone, err);
 	if (r < 0 || gone)
 		return r;
-	return follow_change(client, server, "DELETE", NULL, NULL, err, "/1.0/instances/%s", name);
+	return follow_change(client, server, &(struct follow_request){ .method = "DELETE" }, err,
+	                     "/1.0/instances/%s", name);
 }
 
 static int delete_run(struct client *client, const struct cli *cli, struct error **err)

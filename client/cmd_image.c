@@ -272,7 +272,8 @@ static int delete_run(struct client *client, const struct cli *cli, struct error
 
 		r = image_open(client, cli, cli_word(cli, i), &res, &fingerprint, err);
 		if (r == 0)
-			r = follow_change(client, res.server, "DELETE", NULL, NULL, err,
+			r = follow_change(client, res.server,
+			                  &(struct follow_request){ .method = "DELETE" }, err,
 			                  "/1.0/images/%s", fingerprint);
 	}
 	return r;
@@ -288,9 +289,11 @@ static int refresh_run(struct client *client, const struct cli *cli, struct erro
 
 		r = image_open(client, cli, cli_word(cli, i), &res, &fingerprint, err);
 		if (r == 0)
-			r = follow_change(client, res.server, "POST", NULL,
-			                  &(struct follow){ .label = "Refreshing the image" }, err,
-			                  "/1.0/images/%s/refresh", fingerprint);
+			r = follow_change(
+				client, res.server,
+				&(struct follow_request){ .method = "POST",
+			                                  .label = "Refreshing the image" },
+				err, "/1.0/images/%s/refresh", fingerprint);
 	}
 	return r;
 }

@@ -60,7 +60,8 @@ static int start(struct client *client, struct server *server, const char *name,
 
 	jv_set_string(body, "action", "start");
 	jv_set_int(body, "timeout", -1);
-	r = follow_change(client, server, "PUT", body, NULL, err, "/1.0/instances/%s/state", name);
+	r = follow_change(client, server, &(struct follow_request){ .method = "PUT", .body = body },
+	                  err, "/1.0/instances/%s/state", name);
 	return r < 0 ? error_wrap(err, "Failed starting \"%s\" (try `muster info --show-log %s`)",
 	                          name, name)
 	             : 0;
@@ -165,8 +166,9 @@ static int rebuild_run(struct client *client, const struct cli *cli, struct erro
 		jv_set_string(stop, "action", "stop");
 		jv_set_bool(stop, "force", true);
 		jv_set_int(stop, "timeout", -1);
-		r = follow_change(client, server, "PUT", stop, NULL, err, "/1.0/instances/%s/state",
-		                  name);
+		r = follow_change(client, server,
+		                  &(struct follow_request){ .method = "PUT", .body = stop }, err,
+		                  "/1.0/instances/%s/state", name);
 	}
 	if (r == 0 && empty) {
 		source = jv_object();
@@ -179,9 +181,10 @@ static int rebuild_run(struct client *client, const struct cli *cli, struct erro
 	if (r < 0)
 		return r;
 	jv_set_take(body, "source", source);
-	r = follow_change(client, server, "POST", body,
-	                  &(struct follow){ .label = "Rebuilding instance" }, err,
-	                  "/1.0/instances/%s/rebuild", name);
+	r = follow_change(client, server,
+	                  &(struct follow_request){
+				  .method = "POST", .body = body, .label = "Rebuilding instance" },
+	                  err, "/1.0/instances/%s/rebuild", name);
 	if (r == 0 && !str_equals(jv_text(o, "status"), "Stopped"))
 		r = start(client, server, name, err);
 	return r;

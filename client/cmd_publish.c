@@ -19,8 +19,9 @@ static int set_state(struct client *client, struct server *server, const char *n
 	jv_set_string(body, "action", action);
 	jv_set_int(body, "timeout", -1);
 	jv_set_bool(body, "force", force);
-	return follow_change(client, server, "PUT", body, NULL, err, "/1.0/instances/%s/state",
-	                     name);
+	return follow_change(client, server,
+	                     &(struct follow_request){ .method = "PUT", .body = body }, err,
+	                     "/1.0/instances/%s/state", name);
 }
 
 static int make_body(const struct cli *cli, const char *name, struct json_object **ret_body,

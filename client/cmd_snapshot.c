@@ -22,8 +22,8 @@ static int snapshot_run(struct client *client, const struct cli *cli, struct err
 	if (cli_flag(cli, "reuse") && snapshot) {
 		scoped(error_freep) struct error *missing = NULL;
 
-		r = follow_change(client, server, "DELETE", NULL, NULL, &missing,
-		                  "/1.0/instances/%s/snapshots/%s", name, snapshot);
+		r = follow_change(client, server, &(struct follow_request){ .method = "DELETE" },
+		                  &missing, "/1.0/instances/%s/snapshots/%s", name, snapshot);
 		if (r < 0 && missing->status != 404) {
 			*err = TAKE_PTR(missing);
 			return r;
@@ -35,8 +35,9 @@ static int snapshot_run(struct client *client, const struct cli *cli, struct err
 		jv_set_string(body, "expires_at", "0001-01-01T00:00:00Z");
 	if (volumes)
 		jv_set_string(body, "disk_volumes_mode", volumes);
-	return follow_change(client, server, "POST", body, NULL, err, "/1.0/instances/%s/snapshots",
-	                     name);
+	return follow_change(client, server,
+	                     &(struct follow_request){ .method = "POST", .body = body }, err,
+	                     "/1.0/instances/%s/snapshots", name);
 }
 
 static int restore_run(struct client *client, const struct cli *cli, struct error **err)
@@ -55,7 +56,9 @@ static int restore_run(struct client *client, const struct cli *cli, struct erro
 	jv_set_bool(body, "stateful", cli_flag(cli, "stateful"));
 	if (volumes)
 		jv_set_string(body, "restore_disk_volumes_mode", volumes);
-	return follow_change(client, server, "PUT", body, NULL, err, "/1.0/instances/%s", name);
+	return follow_change(client, server,
+	                     &(struct follow_request){ .method = "PUT", .body = body }, err,
+	                     "/1.0/instances/%s", name);
 }
 
 static int rename_run(struct client *client, const struct cli *cli, struct error **err)
@@ -74,8 +77,9 @@ static int rename_run(struct client *client, const struct cli *cli, struct error
 		if (strchr(to, '/'))
 			return error_set(err, 400, "Invalid instance name: %s", to);
 		jv_set_string(body, "name", to);
-		return follow_change(client, server, "POST", body, NULL, err, "/1.0/instances/%s",
-		                     name);
+		return follow_change(client, server,
+		                     &(struct follow_request){ .method = "POST", .body = body },
+		                     err, "/1.0/instances/%s", name);
 	}
 	scoped_free char *instance = xasprintf("%.*s", (int)(slash - name), name);
 	const char *to_slash = strchr(to, '/');
@@ -83,7 +87,8 @@ static int rename_run(struct client *client, const struct cli *cli, struct error
 	                 strncmp(to, instance, strlen(instance)) != 0))
 		return error_set(err, 400, "A snapshot cannot be moved to another instance");
 	jv_set_string(body, "name", to_slash ? to_slash + 1 : to);
-	return follow_change(client, server, "POST", body, NULL, err,
+	return follow_change(client, server,
+	                     &(struct follow_request){ .method = "POST", .body = body }, err,
 	                     "/1.0/instances/%s/snapshots/%s", instance, slash + 1);
 }
 

@@ -292,7 +292,8 @@ static int create_run(struct client *client, const struct cli *cli, struct error
 	if (description)
 		jv_set_string(body, "description", description);
 	if (r == 0)
-		r = follow_change(client, v.server, "POST", body, NULL, err,
+		r = follow_change(client, v.server,
+		                  &(struct follow_request){ .method = "POST", .body = body }, err,
 		                  "/1.0/storage-pools/%s/volumes/custom", v.pool);
 	if (r == 0)
 		client_say(client, "Storage volume %s created", v.name);
@@ -353,9 +354,9 @@ static int snapshot_run(struct client *client, const struct cli *cli, struct err
 	jv_set_string(body, "name", name);
 	if (cli_flag(cli, "no-expiry"))
 		jv_set_string(body, "expires_at", "0001-01-01T00:00:00Z");
-	return follow_change(client, v.server, "POST", body, NULL, err,
-	                     "/1.0/storage-pools/%s/volumes/%s/%s/snapshots", v.pool, v.type,
-	                     v.name);
+	return follow_change(
+		client, v.server, &(struct follow_request){ .method = "POST", .body = body }, err,
+		"/1.0/storage-pools/%s/volumes/%s/%s/snapshots", v.pool, v.type, v.name);
 }
 
 static int restore_run(struct client *client, const struct cli *cli, struct error **err)
@@ -367,7 +368,8 @@ static int restore_run(struct client *client, const struct cli *cli, struct erro
 	if (r < 0)
 		return r;
 	jv_set_string(body, "restore", cli_word(cli, 2));
-	return follow_change(client, v.server, "PUT", body, NULL, err,
+	return follow_change(client, v.server,
+	                     &(struct follow_request){ .method = "PUT", .body = body }, err,
 	                     "/1.0/storage-pools/%s/volumes/%s/%s", v.pool, v.type, v.name);
 }
 
@@ -448,9 +450,11 @@ static int copy_volume(struct client *client, const struct cli *cli, const struc
 	server_set_target(to->server, target);
 	if (project)
 		server_set_project(to->server, project);
-	return follow_change(client, to->server, "POST", body,
-	                     &(struct follow){ .label = "Copying the storage volume" }, err,
-	                     "/1.0/storage-pools/%s/volumes/custom", to->pool);
+	return follow_change(client, to->server,
+	                     &(struct follow_request){ .method = "POST",
+	                                               .body = body,
+	                                               .label = "Copying the storage volume" },
+	                     err, "/1.0/storage-pools/%s/volumes/custom", to->pool);
 }
 
 static int copy_run(struct client *client, const struct cli *cli, struct error **err)
@@ -487,10 +491,12 @@ static int move_run(struct client *client, const struct cli *cli, struct error *
 		jv_set_string(body, "pool", to->pool);
 		if (cli_option(cli, "target-project"))
 			jv_set_string(body, "project", cli_option(cli, "target-project"));
-		r = follow_change(client, from->server, "POST", body,
-		                  &(struct follow){ .label = "Moving the storage volume" }, err,
-		                  "/1.0/storage-pools/%s/volumes/%s/%s", from->pool, from->type,
-		                  from->name);
+		r = follow_change(client, from->server,
+		                  &(struct follow_request){ .method = "POST",
+		                                            .body = body,
+		                                            .label = "Moving the storage volume" },
+		                  err, "/1.0/storage-pools/%s/volumes/%s/%s", from->pool,
+		                  from->type, from->name);
 	}
 	if (r == 0)
 		client_say(client, "Storage volume moved successfully!");

@@ -232,9 +232,8 @@ int follow_operation(const struct client *client, struct server *server,
 	return r;
 }
 
-int follow_change(const struct client *client, struct server *server, const char *method,
-                  struct json_object *body, const struct follow *follow, struct error **err,
-                  const char *fmt, ...)
+int follow_change(const struct client *client, struct server *server,
+                  const struct follow_request *request, struct error **err, const char *fmt, ...)
 {
 	scoped(jv_unrefp) struct json_object *op = NULL;
 	va_list args;
@@ -242,8 +241,9 @@ int follow_change(const struct client *client, struct server *server, const char
 	va_start(args, fmt);
 	scoped_free char *path = server_vpath(server, fmt, args);
 	va_end(args);
-	int r = server_start_path(server, method, body, path, &op, err);
-	return r < 0 ? r : follow_operation(client, server, op, follow, NULL, err);
+	int r = server_start_path(server, request->method, request->body, path, &op, err);
+	const struct follow follow = { .label = request->label };
+	return r < 0 ? r : follow_operation(client, server, op, &follow, NULL, err);
 }
 
 void follow_transfer(void *arg, uint64_t done, uint64_t total)

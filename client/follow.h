@@ -32,10 +32,17 @@ int follow_operation(const struct client *client, struct server *server,
                      struct json_object *operation, const struct follow *follow,
                      struct json_object **ret_operation, struct error **err);
 
+/* What follow_change() sends; 'body' and 'label' (shown before the progress) may be NULL. */
+struct follow_request {
+	const char *method;
+	struct json_object *body;
+	const char *label;
+};
+
 /* server_start() and follow_operation() in one, for changes without special progress. */
-int follow_change(const struct client *client, struct server *server, const char *method,
-                  struct json_object *body, const struct follow *follow, struct error **err,
-                  const char *fmt, ...) PRINTF(7, 8);
+int follow_change(const struct client *client, struct server *server,
+                  const struct follow_request *request, struct error **err, const char *fmt, ...)
+	PRINTF(5, 6);
 
 /* The text of the progress in an operation's metadata, or NULL; borrowed. */
 const char *follow_progress_text(struct json_object *operation);

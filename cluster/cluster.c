@@ -467,8 +467,12 @@ static int dial(void *arg, const char *address, unsigned timeout_ms, struct canc
 	struct stream *stream = NULL;
 	scoped(error_freep) struct error *err = NULL;
 
-	int r = connect_upgrade(cluster, address, "/internal/database", "dqlite", timeout_ms,
-	                        cancel, &stream, &err);
+	int r = connect_upgrade(cluster, address,
+	                        &(struct connect_upgrade){ .path = "/internal/database",
+	                                                   .protocol = "dqlite",
+	                                                   .timeout_ms = timeout_ms,
+	                                                   .cancel = cancel },
+	                        &stream, &err);
 	if (r < 0) {
 		log_debug("Failed reaching the database node at %s: %s", address, err->msg);
 		return r;

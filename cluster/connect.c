@@ -243,9 +243,9 @@ int connect_call_leader(struct cluster *cluster, const struct connect_call *call
 	}
 }
 
-int connect_upgrade(struct cluster *cluster, const char *address, const char *path,
-                    const char *protocol, unsigned timeout_ms, struct cancel *cancel,
-                    struct stream **ret_stream, struct error **err)
+int connect_upgrade(struct cluster *cluster, const char *address,
+                    const struct connect_upgrade *upgrade, struct stream **ret_stream,
+                    struct error **err)
 {
 	scoped(http_client_unrefp) struct http_client *client = NULL;
 	int r = connect_client(cluster, address, &client, err);
@@ -253,14 +253,14 @@ int connect_upgrade(struct cluster *cluster, const char *address, const char *pa
 		return r;
 
 	static const char *const headers[] = { "X-Dqlite-Version: 1", NULL };
-	bool is_websocket = strcmp(protocol, "websocket") == 0;
+	bool is_websocket = strcmp(upgrade->protocol, "websocket") == 0;
 	const struct http_request req = {
 		.method = is_websocket ? "GET" : "POST",
-		.path = path,
+		.path = upgrade->path,
 		.headers = is_websocket ? NULL : headers,
-		.timeout_ms = timeout_ms,
-		.cancel = cancel,
+		.timeout_ms = upgrade->timeout_ms,
+		.cancel = upgrade->cancel,
 	};
 
-	return http_client_upgrade(client, &req, protocol, ret_stream, err);
+	return http_client_upgrade(client, &req, upgrade->protocol, ret_stream, err);
 }

@@ -79,7 +79,14 @@ struct http_client *connect_pinned(struct cluster *cluster, const char *address,
 int connect_do(struct http_client *client, const struct connect_call *call, bool *ret_is_reached,
                struct json_object **ret_envelope, struct error **err);
 
-/* An upgraded connection: 'protocol' is "dqlite" or "websocket". 'cancel' may be NULL. */
-int connect_upgrade(struct cluster *cluster, const char *address, const char *path,
-                    const char *protocol, unsigned timeout_ms, struct cancel *cancel,
-                    struct stream **ret_stream, struct error **err);
+struct connect_upgrade {
+	const char *path;
+	const char *protocol; /* "dqlite", "volume" or "websocket" */
+	unsigned timeout_ms;
+	struct cancel *cancel; /* or NULL */
+};
+
+/* An upgraded connection. */
+int connect_upgrade(struct cluster *cluster, const char *address,
+                    const struct connect_upgrade *upgrade, struct stream **ret_stream,
+                    struct error **err);

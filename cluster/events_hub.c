@@ -152,8 +152,12 @@ static void run_attempt(void *arg)
 	struct events_hub *hub = source->hub;
 	scoped(error_freep) struct error *err = NULL;
 
-	if (connect_upgrade(hub->cluster, source->address, EVENTS_PATH, "websocket",
-	                    CONNECT_TIMEOUT_MS, hub->cancel, &attempt->stream, &err) < 0)
+	if (connect_upgrade(hub->cluster, source->address,
+	                    &(struct connect_upgrade){ .path = EVENTS_PATH,
+	                                               .protocol = "websocket",
+	                                               .timeout_ms = CONNECT_TIMEOUT_MS,
+	                                               .cancel = hub->cancel },
+	                    &attempt->stream, &err) < 0)
 		log_debug("Failed listening to member \"%s\": %s", source->name, err->msg);
 	loop_call(hub->loop, connected, attempt);
 }

@@ -604,9 +604,8 @@ int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struc
 	return stopped ? stopped : r;
 }
 
-int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name,
-                 int (*fn)(void *arg, const char *file, const void *data, size_t size), void *arg,
-                 struct error **err)
+int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name, db_file_fn *fn,
+                 void *arg, struct error **err)
 {
 	struct bytes body;
 	size_t start = begin(conn, WIRE_DUMP);

@@ -147,21 +147,17 @@ int db_storage_volume_list(struct db_tx *tx, const struct db_storage_volume_filt
 	return 0;
 }
 
-int db_storage_volume_get(struct db_tx *tx, const char *pool, const char *project,
-                          enum db_storage_volume_type type, const char *name, const char *member,
+int db_storage_volume_get(struct db_tx *tx, const struct db_storage_volume_filter *which,
                           struct db_storage_volume *ret_row, struct error **err)
 {
 	scoped(db_storage_volume_list_done) struct db_storage_volumes list = { 0 };
-	struct db_storage_volume_filter filter = {
-		.pool = pool, .project = project, .member = member, .name = name, .type = (int)type
-	};
 
-	int r = db_storage_volume_list(tx, &filter, &list, err);
+	int r = db_storage_volume_list(tx, which, &list, err);
 	if (r < 0)
 		return r;
 	if (list.n == 0)
 		return error_set(err, 404, NOUN " not found");
-	if (list.n > 1 && !member)
+	if (list.n > 1 && !which->member)
 		return error_set(err, 400, "Storage volume found on more than one cluster member");
 
 	/* A shared one has no member and sorts before the member's own. */

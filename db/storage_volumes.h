@@ -53,11 +53,11 @@ int db_storage_volume_list(struct db_tx *tx, const struct db_storage_volume_filt
                            struct db_storage_volumes *ret_rows, struct error **err) MUST_CHECK;
 
 /*
- * The volume as 'member' sees it: its own, else a shared one. With 'member' NULL, the only one of
- * that name on any member: 400 if there are several.
+ * The volume that 'which' names by pool, project, type and name, as its member sees it: the
+ * member's own, else a shared one. Without a member, the only one of that name on any member: 400
+ * if there are several.
  */
-int db_storage_volume_get(struct db_tx *tx, const char *pool, const char *project,
-                          enum db_storage_volume_type type, const char *name, const char *member,
+int db_storage_volume_get(struct db_tx *tx, const struct db_storage_volume_filter *which,
                           struct db_storage_volume *ret_row, struct error **err) MUST_CHECK;
 int db_storage_volume_create(struct db_tx *tx, const struct db_storage_volume *row, int64_t *ret_id,
                              struct error **err) MUST_CHECK;

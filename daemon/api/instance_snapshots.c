@@ -164,8 +164,13 @@ static int run_update(struct operation *op, void *arg, struct error **err)
 {
 	const struct instance_job *job = arg;
 
-	return instance_snapshot_update(job->state, job->project, job->name, job->snapshot,
-	                                job->text, job->number, op, err);
+	const struct instance_snapshot_change change = {
+		.snapshot = job->snapshot,
+		.description = job->text,
+		.expires = job->number,
+	};
+
+	return instance_snapshot_update(job->state, job->project, job->name, &change, op, err);
 }
 
 static int update(struct request *req, struct response *res, bool is_patch, struct error **err)

@@ -44,8 +44,14 @@ static int read_rows(struct db_tx *tx, void *arg, struct error **err)
 
 	reading_done(r);
 	r->vol = (struct db_storage_volume){ 0 };
-	int result = db_storage_volume_get(tx, r->id->pool, r->id->project, DB_VOLUME_CUSTOM,
-	                                   r->id->name, r->member, &r->vol, err);
+	int result =
+		db_storage_volume_get(tx,
+	                              &(struct db_storage_volume_filter){ .pool = r->id->pool,
+	                                                                  .project = r->id->project,
+	                                                                  .type = DB_VOLUME_CUSTOM,
+	                                                                  .name = r->id->name,
+	                                                                  .member = r->member },
+	                              &r->vol, err);
 	return result < 0 ? result : db_storage_volume_snapshot_list(tx, r->vol.id, &r->rows, err);
 }
 

@@ -51,8 +51,14 @@ static int write_rename(struct db_tx *tx, void *arg, struct error **err)
 
 	int r = instance_moving_check(tx, row->id, err);
 	if (r == 0)
-		r = db_storage_volume_get(tx, renaming->pool, row->project, type, row->name,
-		                          row->member, &volume, err);
+		r = db_storage_volume_get(
+			tx,
+			&(struct db_storage_volume_filter){ .pool = renaming->pool,
+		                                            .project = row->project,
+		                                            .type = (int)type,
+		                                            .name = row->name,
+		                                            .member = row->member },
+			&volume, err);
 	if (r == 0)
 		r = db_storage_volume_rename(tx, volume.id, renaming->new_name, err);
 	if (r == 0)

@@ -135,7 +135,10 @@ int instance_send_receive(struct state *state, struct operation *op, const char 
 
 	int r = connect_address(state->cluster, source, &address, err);
 	if (r == 0)
-		r = connect_upgrade(state->cluster, address, path, "volume", CONNECT_MS, NULL,
+		r = connect_upgrade(state->cluster, address,
+		                    &(struct connect_upgrade){ .path = path,
+		                                               .protocol = "volume",
+		                                               .timeout_ms = CONNECT_MS },
 		                    &stream, err);
 	if (r < 0)
 		return r;

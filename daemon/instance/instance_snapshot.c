@@ -153,14 +153,26 @@ static void event(const struct instance *inst, struct operation *op, const char 
 		lifecycle_send(inst->state, NULL, action, inst->row->row.project, url, NULL);
 }
 
+/* An instance that nobody else changes; starts empty. */
+struct locked {
+	struct lock *lock;
+	struct instance *inst;
+	struct storage_instance storage;
+};
+
+static void locked_done(struct locked *locked)
+{
+	instance_freep(&locked->inst);
+	locks_releasep(&locked->lock);
+}
+
 static int lock_instance(struct state *state, const char *project, const char *name,
-                         struct operation *op, struct lock **ret_lock, struct instance **ret_inst,
-                         struct storage_instance *ret_storage, struct error **err)
+                         struct operation *op, struct locked *ret_locked, struct error **err)
 {
 	int r = instance_lock(state, project, name, op ? operation_cancel_token(op) : NULL,
-	                      ret_lock, ret_inst, err);
+	                      &ret_locked->lock, &ret_locked->inst, err);
 
-	return r < 0 ? r : instance_storage(*ret_inst, ret_storage, err);
+	return r < 0 ? r : instance_storage(ret_locked->inst, &ret_locked->storage, err);
 }
 
 static int create_row(struct db_tx *tx, void *arg, struct error **err)
@@ -202,17 +214,16 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
                              const struct instance_snapshot_new *new, struct operation *op,
                              struct error **err)
 {
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
-	struct storage_instance storage;
+	scoped(locked_done) struct locked locked = { 0 };
 
-	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
 		return r;
+	const struct instance *inst = locked.inst;
 	if (find(inst, new->name))
 		return error_set(err, 409, "Snapshot \"%s\" already exists", new->name);
 
-	r = snapshot_volume(inst, op, &storage, new, err);
+	r = snapshot_volume(inst, op, &locked.storage, new, err);
 	if (r < 0)
 		return r;
 
@@ -234,7 +245,8 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
 	if (r < 0) {
 		scoped(error_freep) struct error *undo = NULL;
 
-		if (storage_instance_snapshot_delete(state, NULL, &storage, new->name, &undo) < 0)
+		if (storage_instance_snapshot_delete(state, NULL, &locked.storage, new->name,
+		                                     &undo) < 0)
 			log_warn("Failed removing a snapshot of \"%s\" again: %s", name, undo->msg);
 		return r;
 	}
@@ -339,13 +351,12 @@ static int restore_stopped(const struct instance *inst, struct operation *op,
 int instance_snapshot_restore(struct state *state, const char *project, const char *name,
                               const char *snapshot, struct operation *op, struct error **err)
 {
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
-	struct storage_instance storage;
+	scoped(locked_done) struct locked locked = { 0 };
 
-	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
 		return r;
+	const struct instance *inst = locked.inst;
 
 	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
 	if (!row)
@@ -359,7 +370,7 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	}
 
 	scoped(error_freep) struct error *failed = NULL;
-	r = restore_stopped(inst, op, &storage, row, &failed);
+	r = restore_stopped(inst, op, &locked.storage, row, &failed);
 	if (r == 0)
 		instance_event(inst, op, "instance-restored");
 
@@ -406,13 +417,12 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
                              const char *snapshot, const char *new_name, struct operation *op,
                              struct error **err)
 {
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
-	struct storage_instance storage;
+	scoped(locked_done) struct locked locked = { 0 };
 
-	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
 		return r;
+	const struct instance *inst = locked.inst;
 
 	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
 	if (!row)
@@ -421,7 +431,7 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 		return error_set(err, 409, "Name \"%s\" already in use", new_name);
 
 	struct change change = { .id = row->id, .text = new_name };
-	r = storage_instance_snapshot_rename(state, op, &storage, snapshot, new_name, err);
+	r = storage_instance_snapshot_rename(state, op, &locked.storage, snapshot, new_name, err);
 	if (r == 0)
 		r = db_write(state->db, rename_row, &change, err);
 	if (r == 0)
@@ -433,20 +443,19 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
                              const char *snapshot, struct operation *op, struct error **err)
 {
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
-	struct storage_instance storage;
+	scoped(locked_done) struct locked locked = { 0 };
 
-	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
 		return r;
+	const struct instance *inst = locked.inst;
 
 	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
 	if (!row)
 		return -ENOENT;
 
 	struct change change = { .id = row->id };
-	r = storage_instance_snapshot_delete(state, op, &storage, snapshot, err);
+	r = storage_instance_snapshot_delete(state, op, &locked.storage, snapshot, err);
 	if (r == 0)
 		r = db_write(state->db, delete_row, &change, err);
 	if (r == 0)
@@ -456,29 +465,28 @@ int instance_snapshot_delete(struct state *state, const char *project, const cha
 }
 
 int instance_snapshot_update(struct state *state, const char *project, const char *name,
-                             const char *snapshot, const char *description, int64_t expires,
-                             struct operation *op, struct error **err)
+                             const struct instance_snapshot_change *new, struct operation *op,
+                             struct error **err)
 {
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
-	struct storage_instance storage;
+	scoped(locked_done) struct locked locked = { 0 };
 
-	int r = lock_instance(state, project, name, op, &lock, &inst, &storage, err);
+	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
 		return r;
+	const struct instance *inst = locked.inst;
 
-	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, new->snapshot, err);
 	if (!row)
 		return -ENOENT;
 
 	struct change change = {
 		.id = row->id,
-		.text = description ? description : row->description,
-		.expires = expires,
+		.text = new->description ? new->description : row->description,
+		.expires = new->expires,
 	};
 	r = db_write(state->db, update_row, &change, err);
 	if (r == 0)
-		event(inst, op, "instance-snapshot-updated", snapshot);
+		event(inst, op, "instance-snapshot-updated", new->snapshot);
 
 	return r;
 }

@@ -46,7 +46,13 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
                              const char *snapshot, struct operation *op, struct error **err);
 
-/* Sets description and expiry; NULL leaves the description. */
+struct instance_snapshot_change {
+	const char *snapshot;
+	const char *description; /* NULL leaves it */
+	int64_t expires;         /* as in instance_snapshot_new */
+};
+
+/* Sets description and expiry. */
 int instance_snapshot_update(struct state *state, const char *project, const char *name,
-                             const char *snapshot, const char *description, int64_t expires,
-                             struct operation *op, struct error **err);
+                             const struct instance_snapshot_change *new, struct operation *op,
+                             struct error **err);

@@ -48,9 +48,14 @@ enum db_storage_volume_type storage_rows_type(enum storage_kind kind)
 static int get_row(struct db_tx *tx, const struct change *c, struct db_storage_volume *ret_row,
                    struct error **err)
 {
-	return db_storage_volume_get(tx, c->key.pool, c->key.project,
-	                             storage_rows_type(c->key.kind), c->key.name, c->member,
-	                             ret_row, err);
+	return db_storage_volume_get(
+		tx,
+		&(struct db_storage_volume_filter){ .pool = c->key.pool,
+	                                            .project = c->key.project,
+	                                            .type = (int)storage_rows_type(c->key.kind),
+	                                            .name = c->key.name,
+	                                            .member = c->member },
+		ret_row, err);
 }
 
 static int run(struct state *state, struct change *change, db_fn *fn, struct error **err)

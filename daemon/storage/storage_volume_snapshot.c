@@ -65,8 +65,13 @@ static int read_names(struct db_tx *tx, void *arg, struct error **err)
 	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
 	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
 
-	int r = db_storage_volume_get(tx, n->id->pool, n->id->project, DB_VOLUME_CUSTOM,
-	                              n->id->name, n->member, &row, err);
+	int r = db_storage_volume_get(tx,
+	                              &(struct db_storage_volume_filter){ .pool = n->id->pool,
+	                                                                  .project = n->id->project,
+	                                                                  .type = DB_VOLUME_CUSTOM,
+	                                                                  .name = n->id->name,
+	                                                                  .member = n->member },
+	                              &row, err);
 	if (r == 0)
 		r = db_storage_volume_snapshot_list(tx, row.id, &rows, err);
 	if (r < 0)
@@ -237,8 +242,13 @@ static int write_update(struct db_tx *tx, void *arg, struct error **err)
 	scoped(db_storage_volume_done) struct db_storage_volume vol = { 0 };
 	scoped(db_storage_volume_snapshot_done) struct db_storage_snapshot row = { 0 };
 
-	int r = db_storage_volume_get(tx, u->id->pool, u->id->project, DB_VOLUME_CUSTOM,
-	                              u->id->name, u->member, &vol, err);
+	int r = db_storage_volume_get(tx,
+	                              &(struct db_storage_volume_filter){ .pool = u->id->pool,
+	                                                                  .project = u->id->project,
+	                                                                  .type = DB_VOLUME_CUSTOM,
+	                                                                  .name = u->id->name,
+	                                                                  .member = u->member },
+	                              &vol, err);
 	if (r == 0)
 		r = db_storage_volume_snapshot_get(tx, vol.id, u->snapshot, &row, err);
 	if (r < 0)

@@ -22,7 +22,7 @@ def read_conf():
         words = line.split('#')[0].split()
         if words[:1] == ['prefix']:
             prefixes[words[1]] = words[2]
-        elif words:
+        elif words and words[0] != 'parameters':
             folder, *may = words
             for name in may:
                 if name != '-' and not any(inside(above, name) for above in layers):

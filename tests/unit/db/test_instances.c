@@ -240,8 +240,13 @@ static int move_once(struct db_tx *tx, void *arg, struct error **err)
 	assert_string_equal(row.member, "m2");
 	assert_int_equal(row.epoch, epoch + 1);
 	db_instance_done(&row);
-	OK(db_storage_volume_get(tx, "pool", "default", DB_VOLUME_CONTAINER, "c1", "m2", &moved,
-	                         err));
+	OK(db_storage_volume_get(tx,
+	                         &(struct db_storage_volume_filter){ .pool = "pool",
+	                                                             .project = "default",
+	                                                             .type = DB_VOLUME_CONTAINER,
+	                                                             .name = "c1",
+	                                                             .member = "m2" },
+	                         &moved, err));
 	assert_string_equal(moved.member, "m2");
 	db_storage_volume_done(&moved);
 	return 0;

@@ -127,10 +127,27 @@ static int live_volume(struct db_tx *tx, void *arg, struct error **err)
 	smap_done(&vol.config);
 
 	FAILS(-EINVAL,
-	      db_storage_volume_get(tx, "pool", "default", DB_VOLUME_CUSTOM, "v", NULL, &row, err));
+	      db_storage_volume_get(tx,
+	                            &(struct db_storage_volume_filter){ .pool = "pool",
+	                                                                .project = "default",
+	                                                                .type = DB_VOLUME_CUSTOM,
+	                                                                .name = "v" },
+	                            &row, err));
 	FAILS(-ENOENT,
-	      db_storage_volume_get(tx, "pool", "default", DB_VOLUME_IMAGE, "v", "m2", &row, err));
-	OK(db_storage_volume_get(tx, "pool", "default", DB_VOLUME_CUSTOM, "v", "m2", &row, err));
+	      db_storage_volume_get(tx,
+	                            &(struct db_storage_volume_filter){ .pool = "pool",
+	                                                                .project = "default",
+	                                                                .type = DB_VOLUME_IMAGE,
+	                                                                .name = "v",
+	                                                                .member = "m2" },
+	                            &row, err));
+	OK(db_storage_volume_get(tx,
+	                         &(struct db_storage_volume_filter){ .pool = "pool",
+	                                                             .project = "default",
+	                                                             .type = DB_VOLUME_CUSTOM,
+	                                                             .name = "v",
+	                                                             .member = "m2" },
+	                         &row, err));
 	assert_string_equal(row.member, "m2");
 	assert_string_equal(smap_get(&row.config, "size"), "1GiB");
 	smap_set(&row.config, "size", "2GiB");
