@@ -20,7 +20,6 @@
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
-#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 static const char *const source_names[] = {
@@ -102,17 +101,6 @@ struct placing {
 	bool is_dry; /* Only the answer is wanted, also that there is no place. */
 };
 
-/* restricted.cluster.groups of the project as a vector, or NULL. Owned by the caller. */
-static char **allowed_groups(const struct db_view *view, const char *project)
-{
-	const struct db_project *row = db_cache_project(view, project);
-	const char *groups = row && smap_is_true(&row->config, "restricted")
-	                             ? smap_get(&row->config, "restricted.cluster.groups")
-	                             : NULL;
-
-	return groups && *groups ? strv_split_trimmed(groups, ',') : NULL;
-}
-
 static struct json_object *placement_json(const struct placement_view *pv,
                                           const struct placement_usage *usage,
                                           const struct placement_wish *wish,
@@ -176,7 +164,6 @@ static int choose(struct placing *placing, const struct placement_view *pv,
                   const struct db_view *view, struct error **err)
 {
 	struct instance_new *new = placing->new;
-	scoped(strv_freep) char **groups = allowed_groups(view, new->row.row.project);
 	scoped(placement_usage_freep) struct placement_usage *usage =
 		placement_usage_new(&pv->snapshot);
 	struct placement_choice choice = { .member = PLACEMENT_NONE };
@@ -189,7 +176,7 @@ static int choose(struct placing *placing, const struct placement_view *pv,
 	struct placement_wish wish = {
 		.instance = &instance,
 		.target = PLACEMENT_NONE,
-		.allowed_groups = (const char *const *)groups,
+		.allowed_groups = placement_view_allowed_groups(pv, new->row.row.project),
 		.exclude = PLACEMENT_NONE,
 		.is_explained = true,
 	};

@@ -13,7 +13,6 @@
 #include "daemon/project/placement_view.h"
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
-#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
 
@@ -72,17 +71,6 @@ static int check_free(struct db_tx *tx, int64_t instance_id, struct error **err)
 	return 0;
 }
 
-/* restricted.cluster.groups of the project as a vector, or NULL. Owned by the caller. */
-static char **allowed_groups(const struct db_view *view, const char *project)
-{
-	const struct db_project *row = db_cache_project(view, project);
-	const char *groups = row && smap_is_true(&row->config, "restricted")
-	                             ? smap_get(&row->config, "restricted.cluster.groups")
-	                             : NULL;
-
-	return groups && *groups ? strv_split_trimmed(groups, ',') : NULL;
-}
-
 static int read_target(const struct placement_view *pv, const struct db_view *view,
                        const struct moving *moving, struct planner_request *request,
                        struct error **err)
@@ -126,7 +114,6 @@ static int make_draft(struct moving *moving, const struct db_view *view,
 	const struct member_move *move = moving->move;
 	scoped(member_list_unrefp) struct member_list *members =
 		cluster_members(moving->state->cluster);
-	scoped(strv_freep) char **groups = allowed_groups(view, move->project);
 	scoped_free char *options = options_of(move);
 	struct planner_plan plan = { 0 };
 	struct placement_view pv;
@@ -137,7 +124,7 @@ static int make_draft(struct moving *moving, const struct db_view *view,
 		.member = PLACEMENT_NONE,
 		.instance = placement_view_instance(&pv, move->project, move->instance),
 		.target = PLACEMENT_NONE,
-		.allowed_groups = (const char *const *)groups,
+		.allowed_groups = placement_view_allowed_groups(&pv, move->project),
 		.mode = -1,
 	};
 	int r = request.instance == PLACEMENT_NONE ? error_set(err, 404, "Instance not found")

@@ -346,6 +346,12 @@ void placement_view_done(struct placement_view *view)
 	*view = (struct placement_view){ 0 };
 }
 
+const char *const *placement_view_allowed_groups(const struct placement_view *view,
+                                                 const char *project)
+{
+	return map_get(view->private->allowed, project);
+}
+
 size_t placement_view_member(const struct placement_view *view, const char *name)
 {
 	return index_of(view->private->member_indexes, name);

@@ -45,6 +45,10 @@ size_t placement_view_member(const struct placement_view *view, const char *name
 size_t placement_view_instance(const struct placement_view *view, const char *project,
                                const char *name);
 
+/* The cluster groups that a project is bound to as a vector, or NULL for all; borrowed. */
+const char *const *placement_view_allowed_groups(const struct placement_view *view,
+                                                 const char *project);
+
 /* The row behind an instance of the snapshot; NULL for a reservation. */
 const struct db_expanded *placement_view_row(const struct placement_view *view, size_t instance);
 
