@@ -78,8 +78,10 @@ static int check(struct json_object *object, struct error **err)
 				err, 400,
 				"Invalid value for \"profiles\": must be an array of strings");
 
+	/* A PATCH takes a device away by null; who reads a whole map refuses it. */
 	JV_FOREACH (jv_member(object, "devices"), name, device)
-		if (jv_check_object(device, "device", err) < 0 || check_map(device, name, err) < 0)
+		if (device && (jv_check_object(device, "device", err) < 0 ||
+		               check_map(device, name, err) < 0))
 			return (*err)->code;
 
 	return 0;

@@ -12,6 +12,7 @@
 #include "daemon/instance/instance_live.h"
 #include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_spec.h"
+#include "daemon/project/device_map.h"
 #include "daemon/project/project.h"
 #include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_instance.h"
@@ -178,33 +179,6 @@ static int apply_put(struct update *u, struct db_instance *row, struct error **e
 	return 0;
 }
 
-/* Devices by name; null removes one. */
-static int patch_devices(struct update *u, struct db_instance *row, struct error **err)
-{
-	struct json_object *devices = NULL;
-
-	int r = jv_get_object(u->body, "devices", &devices, err);
-	if (r <= 0)
-		return r;
-
-	JV_FOREACH (devices, name, config) {
-		struct smap keys = { 0 };
-
-		if (!config) {
-			db_device_remove(&row->devices, name);
-			continue;
-		}
-		r = jv_to_smap(config, name, &keys, err);
-		if (r < 0)
-			return r;
-
-		struct db_device *device = db_device_add(&row->devices, name);
-		smap_done(&device->config);
-		device->config = keys;
-	}
-	return 0;
-}
-
 static int apply_patch(struct update *u, struct db_instance *row, struct error **err)
 {
 	scoped(smap_done) struct smap given = { 0 };
@@ -215,7 +189,7 @@ static int apply_patch(struct update *u, struct db_instance *row, struct error *
 	if (r >= 0)
 		r = jv_get_smap(u->body, "config", &given, err);
 	if (r >= 0)
-		r = patch_devices(u, row, err);
+		r = device_map_merge(u->body, "devices", &row->devices, err);
 	if (r >= 0)
 		r = jv_get_strv(u->body, "profiles", &row->profiles, err);
 	if (r < 0)

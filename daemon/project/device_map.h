@@ -10,5 +10,9 @@ struct json_object;
 int device_map_read(struct json_object *obj, const char *key, struct db_devices *ret,
                     struct error **err);
 
+/* The same for a PATCH: devices that are not named stay, null removes one. */
+int device_map_merge(struct json_object *obj, const char *key, struct db_devices *devices,
+                     struct error **err) MUST_CHECK;
+
 /* Owned by the caller. */
 struct json_object *device_map_json(const struct db_devices *devices) MUST_CHECK;

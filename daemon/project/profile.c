@@ -257,18 +257,6 @@ static int load(struct db_tx *tx, const char *project, const char *name, const c
 	return r;
 }
 
-static int merge_devices(struct json_object *body, struct db_profile *row, struct error **err)
-{
-	scoped(db_device_list_done) struct db_devices given = { 0 };
-
-	int r = device_map_read(body, "devices", &given, err);
-	if (r < 0)
-		return r;
-
-	db_device_overlay(&row->devices, &given);
-	return 0;
-}
-
 /* PATCH: what is not there stays; config is merged by key, devices by name. */
 static int apply_patch(struct json_object *body, struct db_profile *row, struct error **err)
 {
@@ -276,7 +264,8 @@ static int apply_patch(struct json_object *body, struct db_profile *row, struct 
 	const char *description = NULL;
 
 	if (jv_get_string(body, "description", &description, err) < 0 ||
-	    jv_get_smap(body, "config", &given, err) < 0 || merge_devices(body, row, err) < 0)
+	    jv_get_smap(body, "config", &given, err) < 0 ||
+	    device_map_merge(body, "devices", &row->devices, err) < 0)
 		return (*err)->code;
 
 	smap_merge(&row->config, &given);

@@ -92,3 +92,13 @@ def test_concurrent_writers_lose_nothing(client, name):
     for t in threads:
         t.join()
     assert len(client.get(path).metadata["config"]) == 8
+
+
+def test_patch_takes_a_device_away_by_null(client, name):
+    url = "/1.0/profiles/" + name
+    client.post("/1.0/profiles", {"name": name, "devices": {"a": {"type": "none"}, "b": {"type": "none"}}})
+    assert client.patch(url, {"devices": {"a": None, "c": {"type": "none"}}}).status == 202
+    assert client.get(url).metadata["devices"] == {"b": {"type": "none"}, "c": {"type": "none"}}
+    # A whole map has no room for what is not there.
+    assert client.put(url, {"devices": {"a": None}}).status == 400
+    assert client.post("/1.0/profiles", {"name": name + "x", "devices": {"a": None}}).status == 400
