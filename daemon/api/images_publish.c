@@ -15,6 +15,7 @@
 #include "daemon/storage/storage_instance.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/smap.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
@@ -143,6 +144,18 @@ static int parse(struct request *req, struct json_object *body, struct json_obje
 	return 0;
 }
 
+/* The project's own setting comes before the server's, and the client's before both. */
+static void use_project_compression(struct publishing *p, const struct db_view *view,
+                                    const char *project)
+{
+	const struct db_project *row = db_cache_project(view, project);
+
+	if (!row || *p->compression)
+		return;
+	free(p->compression);
+	p->compression = xstrdup(smap_get_or(&row->config, "images.compression_algorithm", ""));
+}
+
 int images_publish(struct request *req, struct response *res, struct json_object *body,
                    struct json_object *source, struct error **err)
 {
@@ -160,6 +173,7 @@ int images_publish(struct request *req, struct response *res, struct json_object
 		publishing_free(p);
 		return r;
 	}
+	use_project_compression(p, inst->view, req->project);
 
 	scoped_free char *url =
 		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
