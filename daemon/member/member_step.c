@@ -139,6 +139,32 @@ static void set_detail(struct member_step *step, const char *key, int64_t value)
 }
 
 /* Made with the plan; anew when the step is tried again. */
+/* Two copies of one instance at the same time, to the same member even, would spoil each other. */
+static int check_alone(struct db_tx *tx, const struct member_step *step, struct error **err)
+{
+	int64_t n = 0;
+
+	int r = db_get_int(tx,
+	                   "SELECT COUNT(*)"
+	                   "  FROM plan_steps"
+	                   "  JOIN plans ON plans.id = plan_steps.plan_id"
+	                   " WHERE plan_steps.instance_id = ?"
+	                   "   AND plan_steps.plan_id <> ?"
+	                   "   AND plan_steps.phase BETWEEN ? AND ?"
+	                   "   AND plans.state < ?",
+	                   DB_ARGS(db_int(step->row.instance_id), db_int(step->plan_id),
+	                           db_int(PLAN_PHASE_RESERVED), db_int(PLAN_PHASE_RUNNING),
+	                           db_int(PLAN_STATE_DONE)),
+	                   0, &n, err);
+	if (r < 0)
+		return r;
+	if (n > 0)
+		return error_set(err, 409, "Instance \"%s\" is being moved by another plan",
+		                 step->row.instance);
+
+	return 0;
+}
+
 static int reserve(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
                    struct error **err)
 {
@@ -156,7 +182,9 @@ static int reserve(struct db_tx *tx, struct member_step *step, struct db_plan_st
 	int64_t id = 0;
 
 	(void)row;
-	int r = db_reservation_has(tx, step->row.project, step->row.instance, &is_there, err);
+	int r = check_alone(tx, step, err);
+	if (r == 0)
+		r = db_reservation_has(tx, step->row.project, step->row.instance, &is_there, err);
 	if (r < 0 || is_there)
 		return r;
 
