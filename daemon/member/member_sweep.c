@@ -95,9 +95,27 @@ static bool is_to_run(const struct db_expanded *row)
 	       0;
 }
 
-static void sweep_one(struct state *state, const struct instance *inst)
+/* Other members may have begun a move to here since the steps were read. */
+static bool is_left_over(struct state *state, const struct instance *inst, const char *here)
+{
+	scoped(instance_freep) struct instance *now = NULL;
+	scoped(error_freep) struct error *err = NULL;
+	const struct db_instance *row = &inst->row->row;
+	struct steps steps = { 0 };
+
+	bool is_so = db_read(state->db, list_steps, &steps, &err) == 0 &&
+	             !is_under_way(&steps, row->id) &&
+	             instance_load(state, row->project, row->name, &now, &err) == 0 &&
+	             now->row->row.id == row->id && strcmp(now->row->row.member, here) != 0;
+	steps_done(&steps);
+	return is_so;
+}
+
+static void sweep_one(struct state *state, const struct instance *inst, const char *here)
 {
 	struct storage_instance storage;
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped_free char *key = xasprintf("%s/%s", inst->row->row.project, inst->row->row.name);
 	scoped(error_freep) struct error *err = NULL;
 
 	if (!instance_root_disk(&inst->row->devices) || instance_storage(inst, &storage, &err) < 0)
@@ -105,6 +123,11 @@ static void sweep_one(struct state *state, const struct instance *inst)
 
 	storage.files_only = true;
 	if (!storage_instance_exists(state, &storage))
+		return;
+
+	/* Who holds it receives the instance just now. */
+	lock = locks_try(state->locks, LOCK_INSTANCE, key);
+	if (!lock || !is_left_over(state, inst, here))
 		return;
 
 	log_info("Removing what is left here of instance \"%s\", which is on \"%s\"",
@@ -143,7 +166,7 @@ int member_sweep(struct state *state, struct error **err)
 
 		struct instance *inst = instance_of_row(state, rows[i]);
 		if (!is_here)
-			sweep_one(state, inst);
+			sweep_one(state, inst, here);
 		else if (is_evacuated && is_to_run(rows[i]) && inst->engine &&
 		         !instance_is_running(inst) && !was_stopped(&steps, rows[i]->row.id))
 			start_again(state, rows[i]);
