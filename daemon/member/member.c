@@ -16,6 +16,9 @@
 #define QUEUE_MAX 1024
 #define LATER_MS 1000
 
+/* Between whoever wakes the service, from threads of the cluster's, and its end. */
+static struct mutex gate = MUTEX_INIT;
+
 static void wake(void *arg)
 {
 	struct member_service *service = arg;
@@ -67,8 +70,10 @@ int member_service_new(struct state *state, struct error **err) NO_LOCK_CHECK
 
 void member_service_stop(struct state *state)
 {
+	mutex_lock(&gate);
 	if (state->members)
 		atomic_store(&state->members->is_stopping, true);
+	mutex_unlock(&gate);
 }
 
 void member_service_free(struct state *state) NO_LOCK_CHECK
@@ -78,20 +83,23 @@ void member_service_free(struct state *state) NO_LOCK_CHECK
 	if (!service)
 		return;
 
-	atomic_store(&service->is_stopping, true);
+	/* From here on nobody wakes it; what arms its timer was called before what ends it. */
+	member_service_stop(state);
 	loop_call_wait(state->loop, end_timer, service);
+	worker_free(service->plans);
 	mutex_lock(&service->mutex);
 	while (map_count(service->coordinated) > 0)
 		cond_wait(&service->idle, &service->mutex);
 	mutex_unlock(&service->mutex);
-	worker_free(service->plans);
 	worker_free(service->steps);
 	worker_free(service->phases);
+	mutex_lock(&gate);
+	state->members = NULL;
+	mutex_unlock(&gate);
 	map_free(service->coordinated);
 	cond_done(&service->idle);
 	mutex_done(&service->mutex);
 	free(service);
-	state->members = NULL;
 }
 
 static void adopt(void *arg)
@@ -103,14 +111,27 @@ static void adopt(void *arg)
 		log_warn("Failed looking for open plans: %s", err->msg);
 }
 
+static bool is_awake(const struct state *state)
+{
+	return state->members && !atomic_load(&state->members->is_stopping);
+}
+
 void member_service_wake(struct state *state)
 {
-	if (state->members && worker_submit(state->members->plans, adopt, state) < 0)
+	int r = 0;
+
+	mutex_lock(&gate);
+	if (is_awake(state))
+		r = worker_submit(state->members->plans, adopt, state);
+	mutex_unlock(&gate);
+	if (r < 0)
 		log_warn("Nobody has time to look for open plans");
 }
 
 void member_service_wake_later(struct state *state)
 {
-	if (state->members)
+	mutex_lock(&gate);
+	if (is_awake(state))
 		loop_call(state->loop, arm, state->members);
+	mutex_unlock(&gate);
 }

@@ -350,16 +350,12 @@ static void leader_changed(void *arg, bool is_leader)
 	struct state *state = arg;
 
 	(void)is_leader;
-	if (state->members)
-		member_service_wake(state);
+	member_service_wake(state);
 }
 
 static void members_changed(void *arg)
 {
-	struct state *state = arg;
-
-	if (state->members)
-		member_service_wake(state);
+	member_service_wake(arg);
 }
 
 static void member_liveness(void *arg, int64_t member_id, const char *name, bool is_online)
