@@ -32,10 +32,6 @@ static int write_rebuilt(struct db_tx *tx, void *arg, struct error **err)
 	scoped(smap_done) struct smap changes = { 0 };
 	char uuid[UUID_SIZE];
 
-	int r = instance_moving_check(tx, row->id, err);
-	if (r < 0)
-		return r;
-
 	SMAP_FOREACH (e, &row->config)
 		if (strncmp(e->key, "image.", strlen("image.")) == 0)
 			smap_set(&changes, e->key, "");
@@ -54,6 +50,11 @@ static int write_rebuilt(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_patch_config(tx, row->id, &changes, err);
 }
 
+static int check_moving(struct db_tx *tx, void *arg, struct error **err)
+{
+	return instance_moving_check(tx, *(const int64_t *)arg, err);
+}
+
 int instance_rebuild(struct state *state, const char *project, const char *name,
                      const char *image_project, const char *fingerprint, struct operation *op,
                      struct error **err)
@@ -67,6 +68,12 @@ int instance_rebuild(struct state *state, const char *project, const char *name,
 	                      &inst, err);
 	if (r == 0)
 		r = instance_rebuild_check(inst, err);
+	if (r < 0)
+		return r;
+
+	/* Asked before the disk changes; a move that begins later waits for the lock. */
+	int64_t id = inst->row->row.id;
+	r = db_read(state->db, check_moving, &id, err);
 	if (r == 0)
 		r = instance_storage(inst, &storage, err);
 	if (r == 0 && fingerprint)

@@ -263,12 +263,14 @@ struct restoring {
 static int write_restored(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct restoring *restoring = arg;
-	int r = instance_moving_check(tx, restoring->row.id, err);
-
-	if (r < 0)
-		return r;
 
 	return db_instance_update(tx, &restoring->row, restoring->profile_project, err);
+}
+
+/* Asked before the disk changes; a move that begins later waits for the lock. */
+static int check_moving(struct db_tx *tx, void *arg, struct error **err)
+{
+	return instance_moving_check(tx, *(const int64_t *)arg, err);
 }
 
 /* The instance may have moved to another pool since; its disk is in that one. */
@@ -361,6 +363,11 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
 	if (!row)
 		return -ENOENT;
+
+	int64_t id = inst->row->row.id;
+	r = db_read(state->db, check_moving, &id, err);
+	if (r < 0)
+		return r;
 
 	bool was_running = instance_is_running(inst);
 	if (was_running) {

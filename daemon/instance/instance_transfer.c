@@ -20,6 +20,7 @@ struct transfer {
 	const struct instance *inst;
 	const char *pool;
 	const char *project;
+	const char *copied_to;   /* The pool that has the new disk; NULL before. */
 	struct db_expanded next; /* As its rows will be. */
 	char *profile_project;
 };
@@ -112,6 +113,9 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 		r = instance_moving_check(tx, known->id, err);
 	if (r == 0)
 		r = prepare(t, view, &row, err);
+	if (r == 0 && strcmp(pool_of(&t->next), t->copied_to) != 0)
+		r = error_set(err, 409, "The pool of instance \"%s\" has changed meanwhile",
+		              row.name);
 	if (r == 0)
 		r = project_limits_check_room(tx, t->project, (int)known->type, known->id,
 		                              &t->next.config, &t->next.devices, err);
@@ -179,7 +183,9 @@ static int transfer_locked(struct transfer *t, struct operation *op, struct erro
 	if (r < 0)
 		return r;
 
+	t->copied_to = pool;
 	r = db_write(state->db, write_transfer, t, err);
+	t->copied_to = NULL;
 	if (r < 0) {
 		drop(state, &to);
 		return r;
