@@ -187,9 +187,13 @@ int storage_instance_rebuild(struct state *state, struct operation *operation,
 	if (r < 0)
 		return r;
 	r = storage_driver_volume_delete(&ref.vol, NULL, err);
-	if (r == 0)
-		r = storage_driver_volume_rename(&vol, ref.disk_name, err);
-	return r;
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_driver_volume_delete(&vol, NULL, &ignored);
+		return r;
+	}
+	return storage_driver_volume_rename(&vol, ref.disk_name, err);
 }
 
 char *storage_instance_path(struct state *state, const struct storage_instance *inst,
