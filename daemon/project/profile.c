@@ -148,8 +148,14 @@ static int load_project(struct db_tx *tx, const char *name, struct db_project *r
 	return db_project_get(tx, effective, ret_project, err);
 }
 
+/* Projects without profiles of their own use those of another; to change them is another right. */
+static int check_right(const struct request *req, const char *effective, struct error **err)
+{
+	return request_authorize(req, "profile", "can_edit", effective, err);
+}
+
 struct creation {
-	const char *project; /* As asked for. */
+	const struct request *req;
 	struct db_profile row;
 	char *effective; /* Where it went. */
 };
@@ -162,11 +168,11 @@ static int create(struct db_tx *tx, void *arg, struct error **err)
 	scoped(error_freep) struct error *cause = NULL;
 	int64_t id;
 
-	int r = load_project(tx, c->project, &project, err);
-	if (r < 0)
-		return r;
-
-	r = check(&project, &c->row, err);
+	int r = load_project(tx, c->req->project, &project, err);
+	if (r == 0)
+		r = check_right(c->req, project.name, err);
+	if (r == 0)
+		r = check(&project, &c->row, err);
 	if (r < 0)
 		return r;
 
@@ -209,7 +215,7 @@ static int read_body(struct json_object *body, struct db_profile *row, struct er
 int profile_create(struct request *req, struct json_object *body, char **ret_url,
                    struct error **err)
 {
-	struct creation c = { .project = req->project };
+	struct creation c = { .req = req };
 	const char *name = "";
 
 	int r = jv_get_string(body, "name", &name, err);
@@ -295,10 +301,10 @@ static int update(struct db_tx *tx, void *arg, struct error **err)
 	scoped_free char *what = xasprintf("Failed retrieving profile \"%s\": ", u->name);
 
 	int r = load_project(tx, u->req->project, &project, err);
-	if (r < 0)
-		return r;
-
-	r = load(tx, project.name, u->name, what, &row, err);
+	if (r == 0)
+		r = check_right(u->req, project.name, err);
+	if (r == 0)
+		r = load(tx, project.name, u->name, what, &row, err);
 	if (r < 0)
 		return r;
 
@@ -368,7 +374,7 @@ int profile_update(struct request *req, const char *name, struct json_object *bo
 }
 
 struct rename {
-	const char *project;
+	const struct request *req;
 	const char *name;
 	const char *new_name;
 	char *effective;
@@ -383,11 +389,11 @@ static int rename_row(struct db_tx *tx, void *arg, struct error **err)
 
 	free(TAKE_PTR(n->effective));
 
-	int r = project_effective_in(tx, n->project, PROJECT_PROFILES, &n->effective, err);
-	if (r < 0)
-		return r;
-
-	r = load(tx, n->effective, n->name, "", &row, err);
+	int r = project_effective_in(tx, n->req->project, PROJECT_PROFILES, &n->effective, err);
+	if (r == 0)
+		r = check_right(n->req, n->effective, err);
+	if (r == 0)
+		r = load(tx, n->effective, n->name, "", &row, err);
 	if (r < 0)
 		return r;
 
@@ -413,7 +419,7 @@ int profile_rename(struct request *req, const char *name, struct json_object *bo
 	if (r < 0)
 		return r;
 
-	struct rename n = { .project = req->project, .name = name, .new_name = new_name };
+	struct rename n = { .req = req, .name = name, .new_name = new_name };
 
 	r = db_write(req->state->db, rename_row, &n, err);
 	if (r == 0) {
@@ -435,11 +441,11 @@ static int delete (struct db_tx *tx, void *arg, struct error **err)
 
 	free(TAKE_PTR(d->effective));
 
-	int r = project_effective_in(tx, d->project, PROJECT_PROFILES, &d->effective, err);
-	if (r < 0)
-		return r;
-
-	r = load(tx, d->effective, d->name, "", &row, err);
+	int r = project_effective_in(tx, d->req->project, PROJECT_PROFILES, &d->effective, err);
+	if (r == 0)
+		r = check_right(d->req, d->effective, err);
+	if (r == 0)
+		r = load(tx, d->effective, d->name, "", &row, err);
 	if (r < 0)
 		return r;
 
@@ -448,7 +454,7 @@ static int delete (struct db_tx *tx, void *arg, struct error **err)
 
 int profile_delete(struct request *req, const char *name, struct error **err)
 {
-	struct rename d = { .project = req->project, .name = name };
+	struct rename d = { .req = req, .name = name };
 
 	if (str_equals(name, "default"))
 		return error_set(err, 403, "The \"default\" profile cannot be deleted");

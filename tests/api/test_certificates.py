@@ -90,6 +90,21 @@ def test_restricted_client_stays_in_its_project(client, restricted, certificate,
     assert restricted.get("/1.0").metadata["config"] == {}
 
 
+def test_restricted_client_changes_no_profiles_of_other_projects(client, restricted, name):
+    assert client.patch("/1.0/projects/" + name, {"config": {"features.profiles": "false"}}).status == 200
+    assert client.post("/1.0/profiles", {"name": name}).status == 201
+    path = "/1.0/profiles/" + name
+    assert restricted.get(path, project=name).status == 200
+    config = {"config": {"user.a": "1"}}
+    assert restricted.put(path, config, project=name).status == 403
+    assert restricted.patch(path, config, project=name).status == 403
+    assert restricted.post(path, {"name": name + "x"}, project=name).status == 403
+    assert restricted.delete(path, project=name).status == 403
+    assert restricted.post("/1.0/profiles", {"name": name + "y"}, project=name).status == 403
+    assert client.get(path).metadata["config"] == {}
+    assert client.delete(path).status == 200
+
+
 def test_operations_of_others_are_hidden(client, restricted, name):
     url = client.post("/internal/testing/operation-wait", {"duration": "1h"}).json["operation"]
     assert restricted.get(url).status == 404
