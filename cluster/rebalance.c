@@ -68,6 +68,7 @@ static struct roles_member describe(struct cluster *cluster, uint64_t id, enum r
 		.role = role,
 		.is_leader = is_leader,
 		.is_online = m && m->is_online,
+		.is_suspect = m && m->is_suspect,
 		.may_promote = m && m->state == MEMBER_CREATED && !is_leaving(cluster, (int64_t)id),
 		.domain = m ? domain_number(m->failure_domain) : 0,
 	};

@@ -230,6 +230,23 @@ static bool change_of_domains(const struct view *view, const struct roles_target
 	return change(best, ROLE_VOTER, ret_change);
 }
 
+/* True if the online voters other than 'id' are a majority of the voters other than 'id'. */
+static bool has_quorum_without(const struct view *view, uint64_t id)
+{
+	size_t n_voters = 0, n_online = 0;
+
+	for (size_t i = 0; i < view->n_members; i++) {
+		const struct roles_member *m = &view->members[i];
+
+		if (m->role != ROLE_VOTER || m->id == id)
+			continue;
+		n_voters++;
+		n_online += m->is_online && !m->is_suspect;
+	}
+
+	return n_online > 0 && n_online >= n_voters / 2 + 1;
+}
+
 static bool change_of_voters(const struct view *view, const struct roles_targets *targets,
                              struct roles_change *ret_change)
 {
@@ -238,9 +255,12 @@ static bool change_of_voters(const struct view *view, const struct roles_targets
 	if (n_online < targets->max_voters &&
 	    change(best_new_voter(view, NULL), ROLE_VOTER, ret_change))
 		return true;
-	if (n_online > targets->max_voters &&
-	    change(best_demotion(view, ROLE_VOTER), ROLE_STANDBY, ret_change))
-		return true;
+
+	/* Among many that are lost, those go first. */
+	const struct roles_member *extra =
+		n_online > targets->max_voters ? best_demotion(view, ROLE_VOTER) : NULL;
+	if (extra && has_quorum_without(view, extra->id))
+		return change(extra, ROLE_STANDBY, ret_change);
 
 	/* With an even number of voters, or two that are lost, the quorum falls when one goes. */
 	size_t n_offline = count(view, ROLE_VOTER, false);
@@ -263,23 +283,6 @@ static bool change_of_standbys(const struct view *view, const struct roles_targe
 		return true;
 
 	return change(first_offline(view, ROLE_STANDBY), ROLE_SPARE, ret_change);
-}
-
-/* True if the online voters other than 'id' are a majority of the voters other than 'id'. */
-static bool has_quorum_without(const struct view *view, uint64_t id)
-{
-	size_t n_voters = 0, n_online = 0;
-
-	for (size_t i = 0; i < view->n_members; i++) {
-		const struct roles_member *m = &view->members[i];
-
-		if (m->role != ROLE_VOTER || m->id == id)
-			continue;
-		n_voters++;
-		n_online += m->is_online;
-	}
-
-	return n_online > 0 && n_online >= n_voters / 2 + 1;
 }
 
 /* Voters that will stay so. */

@@ -27,6 +27,7 @@ struct roles_member {
 	enum role role;
 	bool is_leader;
 	bool is_online;   /* Answered the last heartbeat and a connection to it was made. */
+	bool is_suspect;  /* Online by the last round, but a connection to it has failed since. */
 	bool may_promote; /* Not evacuated, not pending. */
 	uint64_t domain;  /* Failure domain; 0 is "unset". */
 	uint64_t weight;  /* Lower is preferred. */

@@ -15,7 +15,7 @@ static const struct roles_targets targets = { .max_voters = 3, .max_standbys = 2
 
 /*
  * A cluster as text: one word per member, ids from 1: V, S or - (spare), then "*" for the leader,
- * "!" for offline, "e" for evacuated, a digit for the failure domain.
+ * "!" for offline, "?" for suspect, "e" for evacuated, a digit for the failure domain.
  */
 static size_t parse(const char *text, struct roles_member *ret)
 {
@@ -43,6 +43,9 @@ static size_t parse(const char *text, struct roles_member *ret)
 			break;
 		case '!':
 			m->is_online = false;
+			break;
+		case '?':
+			m->is_suspect = true;
 			break;
 		case 'e':
 			m->may_promote = false;
@@ -73,6 +76,9 @@ static void one_change_follows_from_each_state(void **state)
 		{ "V* -!", 0, 0 },
 		{ "V* -e", 0, 0 },
 		{ "V* V V", 0, 0 },
+		{ "V* Ve V?", 0, 0 },
+		{ "V* Ve V", 2, ROLE_SPARE },
+		{ "V* V V V V! V! V!", 5, ROLE_SPARE },
 		{ "V* - -", 2, ROLE_VOTER },
 		{ "V* S -", 2, ROLE_VOTER },
 		{ "V* - S", 3, ROLE_VOTER },
