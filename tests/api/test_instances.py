@@ -337,3 +337,20 @@ def test_a_creation_that_was_cut_off_leaves_nothing(container, host, image, name
         assert not os.path.exists(container.member.dir / "containers" / name)
     assert host.wait(host.post("/1.0/instances", body))["status"] == "Success"
     host.wait(host.delete(url))
+
+
+@pytest.mark.parametrize("own, asked, magic", [
+    ("none", None, None), ("bzip2", None, b"BZh"), ("bzip2", "gzip", b"\x1f\x8b")])
+def test_published_images_are_compressed_as_the_project_says(host, made, name, own, asked, magic):
+    made(name)
+    host.patch("/1.0/projects/default", {"config": {"images.compression_algorithm": own}})
+    body = {"source": {"type": "instance", "name": name}}
+    if asked:
+        body["compression_algorithm"] = asked
+    operation = host.wait(host.post("/1.0/images", body))
+    host.patch("/1.0/projects/default", {"config": {"images.compression_algorithm": ""}})
+    assert operation["status"] == "Success", operation
+    url = "/1.0/images/" + operation["metadata"]["fingerprint"]
+    data = host.get(url + "/export").raw
+    host.wait(host.delete(url))
+    assert data[257:262] == b"ustar" if magic is None else data.startswith(magic)
