@@ -100,8 +100,15 @@ static int find(struct request *req, char **ret_project, char **ret_fingerprint,
 	return r;
 }
 
-/* Whoever brings the secret of a token may have that one image. */
+/* Whoever brings the secret of a token may look at that one image, and download it once. */
 static bool has_secret(struct request *req, const char *fingerprint)
+{
+	const char *secret = request_query(req, "secret");
+
+	return secret && token_is_there(req->state, DB_TOKEN_IMAGE, secret, fingerprint);
+}
+
+static bool uses_secret(struct request *req, const char *fingerprint)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 	const char *secret = request_query(req, "secret");
@@ -255,7 +262,7 @@ static int export_get(struct request *req, struct response *res, struct error **
 	if (r < 0)
 		return not_found(r, err);
 	const struct db_image *row = db_cache_image(view, project, fingerprint);
-	if (!row || (!row->public && images_is_public_only(req) && !has_secret(req, fingerprint)))
+	if (!row || (!row->public && images_is_public_only(req) && !uses_secret(req, fingerprint)))
 		return error_set(err, 404, "Not Found");
 	db_cache_view_unref(TAKE_PTR(view));
 

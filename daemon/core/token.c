@@ -1,5 +1,7 @@
 #include "daemon/core/token.h"
 
+#include <string.h>
+
 #include "daemon/core/access.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
@@ -13,6 +15,7 @@
 #include "lib/base/uuid.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
+#include "lib/net/digest.h"
 
 /* The row's data holds what the operation shows: description, metadata, resources, requestor. */
 static struct json_object *to_operation(struct state *state, const struct db_token *row)
@@ -163,6 +166,27 @@ static int list(struct db_tx *tx, void *arg, struct error **err)
 
 	db_token_list_done(rows);
 	return db_token_list(tx, 0, rows, err);
+}
+
+bool token_is_there(struct state *state, int kind, const char *secret, const char *name)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	struct db_tokens rows = { 0 };
+	int64_t now = date_now();
+	bool is_there = false;
+
+	if (db_query(state->db, list, &rows, &ignored) < 0)
+		return false;
+
+	for (size_t i = 0; i < rows.n && !is_there; i++) {
+		const struct db_token *row = &rows.rows[i];
+
+		is_there = row->kind == kind && strcmp(row->name, name) == 0 &&
+		           (row->expires == 0 || row->expires > now) &&
+		           digest_equal_secret(row->secret, secret);
+	}
+	db_token_list_done(&rows);
+	return is_there;
 }
 
 int token_list(struct state *state, struct json_object **ret_operations, struct error **err)

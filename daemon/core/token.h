@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/error.h"
@@ -38,6 +39,9 @@ int token_create(struct request *req, const struct token_spec *spec, char **ret_
  */
 int token_use(struct state *state, int kind, const char *secret, const char *name,
               struct json_object **ret_metadata, struct error **err);
+
+/* Whether there is one that could be used, which it stays. */
+bool token_is_there(struct state *state, int kind, const char *secret, const char *name);
 
 /* As operations, without those that have expired: an array owned by the caller. */
 int token_list(struct state *state, struct json_object **ret_operations, struct error **err);
