@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/api/forwarding.h"
+#include "daemon/api/instance_alias.h"
 #include "daemon/api/listen.h"
 #include "daemon/api/route.h"
 #include "daemon/auth/auth.h"
@@ -162,6 +163,10 @@ static int serve(struct request *req, struct response *res, const struct route *
 		return r;
 
 	r = check_access(req, is_forwarded, err);
+	if (r < 0)
+		return r;
+
+	r = instance_alias_check(req, err);
 	if (r < 0)
 		return r;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/connect.h"
+#include "daemon/api/instance_alias.h"
 #include "daemon/api/instances_owner.h"
 #include "daemon/api/route.h"
 #include "daemon/auth/auth.h"
@@ -116,10 +117,12 @@ static int instances_list(struct request *req, struct response *res, struct erro
 		inst->view = db_cache_view_ref(view);
 		struct json_object *item = needs_items ? item_json(req, inst, remote) : NULL;
 		if (!item || request_filter_passes(req, item)) {
+			scoped_free char *url = instance_alias_url(req, inst->url);
+
 			if (req->recursion > 0)
 				jv_add_take(list, jv_ref(item));
 			else
-				jv_add_string(list, inst->url);
+				jv_add_string(list, url);
 		}
 		json_object_put(item);
 		instance_free(inst);

@@ -55,6 +55,18 @@ def test_power(client, instance):
     assert client.containers.exists(instance.name) and not client.containers.exists(instance.name + 'x')
 
 
+def test_first_names_of_instances(bed, instance):
+    api, name = bed.members[0].api, instance.name
+    assert f'/1.0/containers/{name}' in api('GET', '/1.0/containers')
+    assert [i['name'] for i in api('GET', '/1.0/containers?recursion=1')] == [name]
+    assert api('GET', '/1.0/virtual-machines') == []
+    assert api('GET', f'/1.0/containers/{name}/state')['status'] == 'Stopped'
+    for method, path in (('GET', ''), ('GET', '/state'), ('DELETE', '')):
+        with pytest.raises(testbed.ApiError) as error:
+            api(method, f'/1.0/virtual-machines/{name}{path}')
+        assert error.value.status == 404
+
+
 def test_execute(instance):
     instance.start(wait=True)
     done = instance.execute(['sh', '-c', 'echo out; echo err >&2; exit 3'])
