@@ -343,14 +343,23 @@ static int read_timeout(struct request *req, uint64_t *ret_ms, struct error **er
 	return 0;
 }
 
-/* Without trust, only with the secret that came with the operation. */
+/* As in find(): what has no project is shown to administrators. */
+static bool may_see(const struct request *req, const struct operation *op)
+{
+	const char *project = op ? operation_project(op) : NULL;
+
+	return project ? access_may_enter(req->requestor, project)
+	               : access_is_admin(req->requestor);
+}
+
+/* Whoever does not see it anyway needs the secret that came with the operation. */
 static int check_secret(struct request *req, struct operation *op, struct json_object *token,
                         struct error **err)
 {
 	const char *secret = request_query(req, "secret");
 	bool is_right = false;
 
-	if (access_is_trusted(req->requestor))
+	if (may_see(req, op))
 		return 0;
 
 	if (secret && op)
@@ -359,7 +368,11 @@ static int check_secret(struct request *req, struct operation *op, struct json_o
 		is_right = digest_equal_secret(jv_text(jv_member(token, "metadata"), "secret"),
 		                               secret);
 
-	return is_right ? 0 : error_set(err, 403, "Forbidden");
+	if (is_right)
+		return 0;
+
+	return access_is_trusted(req->requestor) ? error_set(err, 404, "Operation not found")
+	                                         : error_set(err, 403, "Forbidden");
 }
 
 static int operation_wait_get(struct request *req, struct response *res, struct error **err)
@@ -390,10 +403,6 @@ static int operation_wait_get(struct request *req, struct response *res, struct 
 	r = check_secret(req, op, token, err);
 	if (r < 0)
 		return r;
-
-	if (access_is_trusted(req->requestor) && op && operation_project(op) &&
-	    !access_may_enter(req->requestor, operation_project(op)))
-		return error_set(err, 404, "Operation not found");
 
 	struct waiter *w = xcalloc(1, sizeof(*w));
 

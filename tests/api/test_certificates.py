@@ -105,6 +105,13 @@ def test_restricted_client_changes_no_profiles_of_other_projects(client, restric
     assert client.delete(path).status == 200
 
 
+def test_tokens_are_hidden_from_restricted_clients(client, restricted, name):
+    url = client.post("/1.0/certificates", {"type": "client", "name": name, "token": True}).json["operation"]
+    assert restricted.get(url).status == 404
+    assert restricted.get(url + "/wait", timeout=0).status == 404
+    assert client.delete(url).status == 200
+
+
 def test_operations_of_others_are_hidden(client, restricted, name):
     url = client.post("/internal/testing/operation-wait", {"duration": "1h"}).json["operation"]
     assert restricted.get(url).status == 404
