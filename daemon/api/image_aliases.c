@@ -64,7 +64,7 @@ static int aliases_create(struct request *req, struct response *res, struct erro
 	    jv_get_string(body, "target", &target, err) < 0 ||
 	    jv_get_string(body, "description", &description, err) < 0)
 		return (*err)->code;
-	r = images_project(req, &project, err);
+	r = images_project_to_change(req, &project, err);
 	if (r == 0)
 		r = image_alias_create(req, project, name, target, description, err);
 	if (r < 0)
@@ -110,7 +110,7 @@ static int update(struct request *req, struct response *res, bool is_patch, stru
 		return error_set(err, 400, "The target field is required");
 	if (!is_patch && !description)
 		description = "";
-	r = images_project(req, &project, err);
+	r = images_project_to_change(req, &project, err);
 	if (r == 0)
 		r = image_alias_update(req, project, request_param(req, "name"), target,
 		                       description, err);
@@ -140,7 +140,7 @@ static int alias_post(struct request *req, struct response *res, struct error **
 	if (r == 0)
 		r = jv_get_string(body, "name", &name, err);
 	if (r >= 0)
-		r = images_project(req, &project, err);
+		r = images_project_to_change(req, &project, err);
 	if (r == 0)
 		r = image_alias_rename(req, project, request_param(req, "name"), name, err);
 	if (r < 0)
@@ -154,7 +154,7 @@ static int alias_remove(struct request *req, struct response *res, struct error 
 {
 	scoped_free char *project = NULL;
 
-	int r = images_project(req, &project, err);
+	int r = images_project_to_change(req, &project, err);
 	if (r == 0)
 		r = image_alias_delete(req, project, request_param(req, "name"), err);
 	if (r < 0)

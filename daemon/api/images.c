@@ -36,6 +36,13 @@ int images_project(struct request *req, char **ret_project, struct error **err)
 	return r;
 }
 
+int images_project_to_change(struct request *req, char **ret_project, struct error **err)
+{
+	int r = images_project(req, ret_project, err);
+
+	return r < 0 ? r : request_authorize(req, "image", "can_edit", *ret_project, err);
+}
+
 bool images_is_public_only(const struct request *req)
 {
 	return !access_is_trusted(req->requestor) ||
@@ -157,6 +164,8 @@ static int update(struct request *req, struct response *res, bool is_patch, stru
 	if (r == 0)
 		r = find(req, &project, &fingerprint, err);
 	if (r == 0)
+		r = request_authorize(req, "image", "can_edit", project, err);
+	if (r == 0)
 		r = image_update(req, project, fingerprint, body, is_patch, err);
 	if (r < 0)
 		return r;
@@ -202,6 +211,8 @@ static int image_remove(struct request *req, struct response *res, struct error 
 
 	d->state = req->state;
 	int r = find(req, &d->project, &d->fingerprint, err);
+	if (r == 0)
+		r = request_authorize(req, "image", "can_delete", d->project, err);
 	if (r < 0) {
 		deletion_free(d);
 		return r;

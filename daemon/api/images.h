@@ -10,6 +10,12 @@ extern const struct route_table images_routes;
 /* The project whose images the request is about; owned by the caller. */
 int images_project(struct request *req, char **ret_project, struct error **err);
 
+/*
+ * The same for whoever changes what is there: 403 for restricted clients of a project that borrows
+ * another's images. '*ret_project' is set all the same.
+ */
+int images_project_to_change(struct request *req, char **ret_project, struct error **err);
+
 /* Strangers are shown no lists of other projects than "default": 404, whatever is there. */
 int images_check_lists(const struct request *req, struct error **err);
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from conftest import Client
+from test_images import unified
 
 
 def token_of(answer, name):
@@ -103,6 +104,21 @@ def test_restricted_client_changes_no_profiles_of_other_projects(client, restric
     assert restricted.post("/1.0/profiles", {"name": name + "y"}, project=name).status == 403
     assert client.get(path).metadata["config"] == {}
     assert client.delete(path).status == 200
+
+
+def test_restricted_client_changes_no_images_of_other_projects(client, restricted, name):
+    meta = unified(name)
+    fingerprint = client.wait(client.post("/1.0/images", meta))["metadata"]["fingerprint"]
+    assert client.post("/1.0/images/aliases", {"name": name, "target": fingerprint}).status == 201
+    assert client.patch("/1.0/projects/" + name, {"config": {"features.images": "false"}}).status == 200
+    image, alias = "/1.0/images/" + fingerprint, "/1.0/images/aliases/" + name
+    assert restricted.get(image, project=name).status == 200
+    assert restricted.patch(image, {"public": True}, project=name).status == 403
+    assert restricted.delete(image, project=name).status == 403
+    assert restricted.patch(alias, {"description": "x"}, project=name).status == 403
+    assert restricted.post(alias, {"name": name + "x"}, project=name).status == 403
+    assert restricted.delete(alias, project=name).status == 403
+    assert client.wait(client.delete(image))["status_code"] == 200
 
 
 def test_tokens_are_hidden_from_restricted_clients(client, restricted, name):
