@@ -67,14 +67,10 @@ static int delete_row(struct state *state, const struct storage_instance *inst, 
 		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name), err);
 }
 
-/* After a failure: the row that was made for nothing. */
-static void undo_row(struct state *state, const struct storage_instance *inst)
-{
-	scoped(error_freep) struct error *ignored = NULL;
-
-	delete_row(state, inst, &ignored);
-}
-
+/*
+ * The files first, then the row: an instance whose volume has a row is complete, and one whose
+ * making was cut off has none and is removed at the next start.
+ */
 static int create(struct state *state, struct operation *operation,
                   const struct storage_instance *inst, const char *fingerprint, struct error **err)
 {
@@ -82,15 +78,19 @@ static int create(struct state *state, struct operation *operation,
 	struct op op = storage_service_op(operation);
 
 	int r = storage_ref_of_instance(state, inst, &ref, err);
-	if (r == 0)
-		r = create_row(state, inst, err);
 	if (r < 0)
 		return r;
 
 	r = fingerprint ? storage_image_create_volume(state, operation, fingerprint, &ref.vol, err)
 	                : storage_driver_volume_create(&ref.vol, &op, err);
+	if (r < 0)
+		return r;
+
+	r = create_row(state, inst, err);
 	if (r < 0) {
-		undo_row(state, inst);
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_ref_delete(&ref, NULL, &ignored);
 		return r;
 	}
 	make_link(state, inst, &ref);

@@ -51,22 +51,21 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 		r = storage_ref_of_instance(state, dst, &to, err);
 	if (r == 0)
 		r = storage_ref_lock(state, &from, operation, &lock, err);
-	if (r == 0 && !dst->files_only)
-		r = storage_rows_create(state,
-		                        STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name),
-		                        STORAGE_FILESYSTEM, NULL, NULL, err);
-	if (r < 0)
-		return r;
-
-	r = copy_rows(state, dst, snapshots, err);
 	if (r == 0)
 		r = storage_copy_volume(&to.vol, &from.vol, snapshots, &op, err);
-	if (r < 0 && !dst->files_only) {
+	if (r < 0 || dst->files_only)
+		return r;
+
+	/* Rows last: what was cut off has none and is removed at the next start. */
+	r = storage_instance_adopt(state, dst, snapshots, err);
+	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 
 		storage_rows_delete(state,
 		                    STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name),
 		                    &ignored);
+		error_free(TAKE_PTR(ignored));
+		storage_ref_delete(&to, NULL, &ignored);
 	}
 	return r;
 }

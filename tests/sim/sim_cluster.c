@@ -33,7 +33,7 @@
 
 #define N_MEMBERS 3
 #define CONVERGE_MS 20000
-#define FAILOVER_MS 3000 /* The aim is 1,500; shared machines get twice that. */
+#define FAILOVER_MS 7500 /* The aim is 1,500; a machine may be five times slower. */
 
 struct process {
 	pid_t pid;
@@ -165,6 +165,25 @@ static void wait_for(struct process *p, const char *command, const char *wanted)
 	}
 }
 
+/* Three voters, whoever of them leads: on a busy machine that may change at any time. */
+static void wait_for_voters(struct process *p)
+{
+	static const char *const wanted[] = { "m1=V* m2=V m3=V", "m1=V m2=V* m3=V",
+		                              "m1=V m2=V m3=V*" };
+	int64_t deadline = date_deadline(CONVERGE_MS);
+
+	for (;;) {
+		scoped_free char *text = ask(p, "members");
+
+		for (size_t i = 0; i < COUNT_OF(wanted); i++)
+			if (strcmp(text, wanted[i]) == 0)
+				return;
+		if (date_left(deadline) == 0)
+			fail_msg("the members are \"%s\" to %s", text, p->address);
+		pause_ms(20);
+	}
+}
+
 static void join(struct process *through, struct process *p, const char *name)
 {
 	scoped_free char *command = xasprintf("token %s", name);
@@ -291,18 +310,15 @@ static void a_write_succeeds_after_the_leader_was_killed(void **state)
 		tell(&f->members[other], "write user.after%d 1", i);
 		int64_t took = date_monotonic() - begin;
 		print_message("write after kill -9 of the leader: %lld ms\n", (long long)took);
-		// assert_true(took < FAILOVER_MS);
+		assert_true(took < FAILOVER_MS);
 		wait_for(&f->members[third], "read user.after0", "1");
 
 		start(&f->members[leader]);
 		free(answer(&f->members[leader]));
 		wait_for(&f->members[leader], "read user.after0", "1");
 
-		size_t now = index_of_leader(f, other);
-		scoped_free char *wanted = xasprintf("m1=V%s m2=V%s m3=V%s", now == 0 ? "*" : "",
-		                                     now == 1 ? "*" : "", now == 2 ? "*" : "");
 		for (size_t m = 0; m < N_MEMBERS; m++)
-			wait_for(&f->members[m], "members", wanted);
+			wait_for_voters(&f->members[m]);
 	}
 }
 
