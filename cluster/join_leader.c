@@ -190,6 +190,14 @@ static int drop_leftovers(struct db_tx *tx, const struct joiner *joiner, struct 
 	return r;
 }
 
+static int token_error(struct error **cause, struct error **err)
+{
+	if ((*cause)->status == 404)
+		return error_set(err, 403, "The cluster join token is unknown, used or expired");
+
+	return error_move(err, cause);
+}
+
 static int use_token(struct db_tx *tx, const struct joiner *joiner, struct error **err)
 {
 	scoped(db_token_done) struct db_token row = { 0 };
@@ -197,12 +205,22 @@ static int use_token(struct db_tx *tx, const struct joiner *joiner, struct error
 
 	int r = db_token_use(tx, DB_TOKEN_JOIN, joiner->secret, joiner->name, date_now(), &row,
 	                     &cause);
-	if (r >= 0)
-		return 0;
-	if (cause->status == 404)
-		return error_set(err, 403, "The cluster join token is unknown, used or expired");
+	return r < 0 ? token_error(&cause, err) : 0;
+}
 
-	return error_move(err, &cause);
+/* Whether there is such a token: before anything is changed for whoever shows it. */
+static int check_token(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct joiner *joiner = arg;
+	scoped(db_token_done) struct db_token row = { 0 };
+	scoped(error_freep) struct error *cause = NULL;
+
+	if (!joiner->secret)
+		return 0;
+
+	int r = db_token_find(tx, DB_TOKEN_JOIN, joiner->secret, joiner->name, date_now(), &row,
+	                      &cause);
+	return r < 0 ? token_error(&cause, err) : 0;
 }
 
 static int write_joiner(struct db_tx *tx, void *arg, struct error **err)
@@ -298,7 +316,9 @@ static int accept_joiner(struct cluster *cluster, struct joiner *joiner,
 		                 (unsigned long long)cluster->n_api_extensions);
 	}
 
-	int r = drop_raft_leftovers(cluster, joiner, err);
+	int r = db_read(cluster->db, check_token, joiner, err);
+	if (r == 0)
+		r = drop_raft_leftovers(cluster, joiner, err);
 	if (r < 0)
 		return r;
 	r = db_write(cluster->db, write_joiner, joiner, err);

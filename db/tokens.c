@@ -70,8 +70,8 @@ int db_token_create(struct db_tx *tx, const struct db_token *row, struct error *
 	return db_row_end(r, NOUN, err);
 }
 
-int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
-                 int64_t now, struct db_token *ret_row, struct error **err)
+int db_token_find(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
+                  int64_t now, struct db_token *ret_row, struct error **err)
 {
 	scoped(db_token_done) struct db_token row = { 0 };
 
@@ -84,7 +84,20 @@ int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, 
 	               columns, COUNT_OF(columns), &row, err);
 	if (r < 0)
 		return db_row_end(r, NOUN, err);
-	r = db_exec(tx, "DELETE FROM tokens WHERE id = ?", DB_ARGS(db_int(row.id)), err);
+
+	*ret_row = row;
+	row = (struct db_token){ 0 };
+	return 0;
+}
+
+int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
+                 int64_t now, struct db_token *ret_row, struct error **err)
+{
+	scoped(db_token_done) struct db_token row = { 0 };
+
+	int r = db_token_find(tx, kind, secret, name, now, &row, err);
+	if (r == 0)
+		r = db_exec(tx, "DELETE FROM tokens WHERE id = ?", DB_ARGS(db_int(row.id)), err);
 	if (r < 0)
 		return r;
 

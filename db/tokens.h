@@ -35,10 +35,12 @@ int db_token_get(struct db_tx *tx, const char *uuid, struct db_token *ret_row, s
 	MUST_CHECK;
 int db_token_create(struct db_tx *tx, const struct db_token *row, struct error **err) MUST_CHECK;
 
-/*
- * Finds the token by kind, secret and (unless NULL) name, removes it and returns it: whoever runs
- * this first has it. 404 if there is none, or if it has expired by 'now'.
- */
+/* Finds a token by kind, secret and (unless NULL) name. 404 if there is none, or if it has expired
+ * by 'now'. */
+int db_token_find(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
+                  int64_t now, struct db_token *ret_row, struct error **err) MUST_CHECK;
+
+/* The same, and removes it: whoever runs this first has it. */
 int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
                  int64_t now, struct db_token *ret_row, struct error **err) MUST_CHECK;
 int db_token_delete(struct db_tx *tx, const char *uuid, struct error **err) MUST_CHECK;
