@@ -491,6 +491,7 @@ struct write {
 	int64_t marks[2];            /* First and last number used so far; [0] of 0: none. */
 	bool is_in_doubt;            /* The outcome of an earlier COMMIT is unknown. */
 	struct db_tx_hooks in_doubt; /* The hooks of that attempt. */
+	int result_in_doubt;         /* What its callback returned. */
 };
 
 static int put_mark(struct db *db, struct db_tx *tx, int64_t mark, struct error **err)
@@ -582,6 +583,7 @@ static int write_once(struct db *db, struct write *w, struct db_tx *tx, enum out
 		if (r > 0) {
 			*ret_outcome = OUTCOME_DONE;
 			settle(w, true);
+			w->result = w->result_in_doubt;
 			return w->result;
 		}
 	}
@@ -623,6 +625,7 @@ static void end_attempt(struct db *db, struct write *w, struct db_tx *tx, enum o
 		settle(w, false);
 		w->is_in_doubt = true;
 		w->in_doubt = tx->hooks;
+		w->result_in_doubt = w->result;
 		return;
 	}
 
