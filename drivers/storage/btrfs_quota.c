@@ -48,10 +48,11 @@ static int find_item(int fd, uint32_t type, uint64_t group, void *ret, size_t si
 	if (args->key.nr_items == 0)
 		return -ENOENT;
 
-	memcpy(&header, args->buf, sizeof(header));
+	const char *found = (const char *)args->buf; /* Its type differs between headers. */
+	memcpy(&header, found, sizeof(header));
 	if (header.type != type || header.len < size || header.len > SEARCH_BUFFER - sizeof(header))
 		return -ENOENT;
-	memcpy(ret, args->buf + sizeof(header), size);
+	memcpy(ret, found + sizeof(header), size);
 	return 0;
 }
 
