@@ -1,15 +1,7 @@
 """Instances and images from end to end."""
 import json
 
-import pytest
 import yaml
-
-
-def skip_unless_there(muster, name, *words):
-    """What the daemon does not have yet is skipped and says so."""
-    done = muster.run(*words)
-    if done.status and ('Error: Not Found' in done.err or 'Not Implemented' in done.err):
-        pytest.skip(f'the server has no "{" ".join(words[:2])}" yet')
 
 
 def test_an_instance_lives(muster, image, name):
@@ -48,7 +40,6 @@ def test_several_at_once(muster, instance):
 
 
 def test_config_and_devices(muster, instance):
-    skip_unless_there(muster, instance, 'config', 'set', instance, 'user.probe=1')
     muster.ok('config', 'set', instance, 'user.a=1', 'user.b=2')
     assert muster.ok('config', 'get', instance, 'user.a').lines == ['1']
     muster.ok('config', 'unset', instance, 'user.a')
@@ -60,7 +51,6 @@ def test_config_and_devices(muster, instance):
 
 
 def test_exec_carries_streams_and_status(muster, instance):
-    skip_unless_there(muster, instance, 'exec', instance, '--', 'true')
     assert muster.ok('exec', instance, '--', 'echo', 'hello').out == 'hello\n'
     assert muster.run('exec', instance, '--', 'sh', '-c', 'exit 7').status == 7
     done = muster.run('exec', instance, '--', 'sh', '-c', 'echo out; echo err >&2')
@@ -78,7 +68,6 @@ def test_exec_carries_streams_and_status(muster, instance):
 
 
 def test_a_terminal_passes_keys_on(muster, instance):
-    skip_unless_there(muster, instance, 'exec', instance, '--', 'true')
     status, out = muster.on_terminal('exec', instance, '--', 'sh', '-c', 'echo ready; exec sleep 600',
                                      keys=[('ready', '\x03')])
     assert status == 130, out
@@ -89,11 +78,6 @@ def test_files_go_in_and_out(muster, instance, tmp_path):
     source.mkdir(parents=True)
     (source / 'file').write_text('content\n')
     (source / 'link').symlink_to('file')
-    probe = tmp_path / 'probe'
-    probe.write_text('')
-    done = muster.run('file', 'push', str(probe), f'{instance}/root/probe')
-    if done.status and 'Not Found' in done.err:
-        pytest.skip('the server has no files yet')
     muster.ok('file', 'push', '-r', str(tmp_path / 'dir'), f'{instance}/root/')
     assert muster.ok('file', 'pull', f'{instance}/root/dir/sub/file', '-').out == 'content\n'
     muster.ok('file', 'pull', '-r', f'{instance}/root/dir', str(tmp_path / 'back'))
@@ -110,7 +94,6 @@ def test_files_go_in_and_out(muster, instance, tmp_path):
 
 
 def test_snapshots_bring_it_back(muster, instance):
-    skip_unless_there(muster, instance, 'snapshot', instance, 'probe')
     muster.ok('snapshot', instance, 's0')
     muster.ok('snapshot', instance, 's0', '--reuse')
     assert 's0' in muster.ok('info', instance).out
@@ -122,7 +105,6 @@ def test_snapshots_bring_it_back(muster, instance):
 
 
 def test_copies_moves_and_names(muster, instance, image):
-    skip_unless_there(muster, instance, 'rename', instance, instance)
     muster.ok('stop', '-f', instance)
     copy = instance + 'c'
     muster.ok('copy', instance, copy)
@@ -147,7 +129,6 @@ def test_images_travel(muster, image, name, tmp_path):
 
 
 def test_volumes_live(muster, image, name):
-    skip_unless_there(muster, None, 'storage', 'volume', 'list', 'default')
     muster.ok('storage', 'volume', 'create', 'default', name)
     muster.ok('storage', 'volume', 'set', 'default', name, 'user.x=1')
     assert muster.ok('storage', 'volume', 'get', 'default', name, 'user.x').lines == ['1']
