@@ -28,7 +28,7 @@ def test_the_next_write_after_the_leader_is_killed(bed):
 def test_containers_run_on_while_their_daemon_is_dead(bed):
     kit.launch(bed, ['f1'], target='m2')
     member = bed.member('m2')
-    before = kit.processes_of(member, 'f1')
+    before = kit.settled(member, 'f1')
     member.kill()
     assert kit.processes_of(member, 'f1') == before
     member.start()

@@ -34,7 +34,7 @@ def test_a_token_is_good_once_and_for_its_name(bed):
 def test_a_member_restarts_and_is_what_it_was(bed):
     member = bed.members[2]
     kit.launch(bed, ['r1'], target=member.name)
-    before = kit.processes_of(member, 'r1')
+    before = kit.settled(member, 'r1')
     member.stop()
     assert kit.processes_of(member, 'r1') == before
     member.start()

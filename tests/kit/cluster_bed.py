@@ -84,6 +84,17 @@ def processes_of(member, name):
     return found
 
 
+def settled(member, name):
+    """The processes of an instance whose init has come to its last step, which is to sleep: until then they come and go."""
+    def sleeps(pid):
+        with contextlib.suppress(OSError):
+            return b'2147483647' in pathlib.Path('/proc', pid, 'cmdline').read_bytes()
+        return False
+
+    until(lambda: any(map(sleeps, processes_of(member, name))), what=f'the init of {name} sleeps')
+    return processes_of(member, name)
+
+
 def runs_on(bed, name):
     """The members on which it has processes: one, if all is well."""
     return [m.name for m in bed.members if processes_of(m, name)]
