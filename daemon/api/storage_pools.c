@@ -20,12 +20,22 @@ static char *url_of(const char *name)
 	return lifecycle_url(NULL, (const char *const[]){ "storage-pools", name, NULL });
 }
 
-/* Whose keys are shown: those of ?target=, or of the one member that there is. */
-static char *shown_member(struct request *req)
+/*
+ * Whose keys are shown: those of ?target=, or of the one member that there is; NULL for nobody's.
+ * The view holds DB_MEMBERS.
+ */
+static int shown_member(struct request *req, const struct db_view *view, char **ret_member,
+                        struct error **err)
 {
+	int r = storage_pools_check_target(req->state, view, req->target, err);
+	if (r < 0)
+		return r;
+
 	if (req->target)
-		return xstrdup(req->target);
-	return state_is_clustered(req->state) ? NULL : state_member_name(req->state);
+		*ret_member = xstrdup(req->target);
+	else if (db_cache_members(view)->n <= 1)
+		*ret_member = state_member_name(req->state);
+	return 0;
 }
 
 static int pools_list(struct request *req, struct response *res, struct error **err)
@@ -33,10 +43,12 @@ static int pools_list(struct request *req, struct response *res, struct error **
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(jv_unrefp) struct json_object *list = jv_array();
 	bool needs_items = recursion_needs_items(req);
-	scoped_free char *member = shown_member(req);
+	scoped_free char *member = NULL;
 
-	int r = db_cache_view(req->state->cache, needs_items ? STORAGE_FAMILIES : DB_POOLS, &view,
-	                      err);
+	int r = db_cache_view(req->state->cache,
+	                      DB_MEMBERS | (needs_items ? STORAGE_FAMILIES : DB_POOLS), &view, err);
+	if (r == 0)
+		r = shown_member(req, view, &member, err);
 	if (r < 0)
 		return r;
 
@@ -117,9 +129,11 @@ static int pools_create(struct request *req, struct response *res, struct error 
 static int pool_get(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped_free char *member = shown_member(req);
+	scoped_free char *member = NULL;
 
-	int r = db_cache_view(req->state->cache, STORAGE_FAMILIES, &view, err);
+	int r = db_cache_view(req->state->cache, DB_MEMBERS | STORAGE_FAMILIES, &view, err);
+	if (r == 0)
+		r = shown_member(req, view, &member, err);
 	if (r < 0)
 		return r;
 	const struct db_storage_pool *row = db_cache_pool(view, request_param(req, "name"));

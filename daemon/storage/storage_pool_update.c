@@ -172,14 +172,20 @@ int storage_pools_update(struct state *state, struct operation *operation, const
                          const struct storage_pools_change *change, const char *target,
                          struct error **err)
 {
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *self = state_member_name(state);
 	struct update u = { .name = name, .change = change, .member = target };
 	scoped_free char *url =
 		lifecycle_url(NULL, (const char *const[]){ "storage-pools", name, NULL });
 
-	if (!target && !state_is_clustered(state))
+	int r = db_cache_view(state->cache, DB_MEMBERS, &view, err);
+	if (r == 0)
+		r = storage_pools_check_target(state, view, target, err);
+	if (r < 0)
+		return r;
+	if (!target && db_cache_members(view)->n <= 1)
 		u.member = self;
-	int r = db_write(state->db, write_update, &u, err);
+	r = db_write(state->db, write_update, &u, err);
 	if (r == 0)
 		r = storage_pool_update_here(state, name, err);
 	if (r == 0)

@@ -97,6 +97,18 @@ static int check_existing(const struct db_view *view, const struct db_storage_po
 	return 0;
 }
 
+int storage_pools_check_target(struct state *state, const struct db_view *view, const char *target,
+                               struct error **err)
+{
+	if (!target)
+		return 0;
+	if (!state_is_clustered(state))
+		return error_set(err, 400, "Target only allowed when clustered");
+	if (!db_cache_member(view, target))
+		return error_set(err, 404, "Cluster member not found");
+	return 0;
+}
+
 int storage_pools_check_new(struct state *state, const struct storage_pools_new *pool,
                             const char *target, struct error **err)
 {
@@ -116,12 +128,10 @@ int storage_pools_check_new(struct state *state, const struct storage_pools_new 
 		return (*err)->code;
 
 	int r = db_cache_view(state->cache, DB_POOLS | DB_MEMBERS, &view, err);
+	if (r == 0)
+		r = storage_pools_check_target(state, view, target, err);
 	if (r < 0)
 		return r;
-	if (target && !state_is_clustered(state))
-		return error_set(err, 400, "Target only allowed when clustered");
-	if (target && !db_cache_member(view, target))
-		return error_set(err, 404, "Cluster member not found");
 
 	r = check_existing(view, db_cache_pool(view, pool->name), pool, target, err);
 	if (r == 0 && target)

@@ -15,6 +15,7 @@
 #include "lib/base/error.h"
 
 struct db_storage_pool;
+struct db_view;
 struct json_object;
 struct smap;
 struct operation;
@@ -27,6 +28,11 @@ struct storage_pools_new {
 	const char *description;   /* NULL is "". */
 	const struct smap *config; /* NULL is empty. */
 };
+
+/* 400 or 404 for a ?target= that is no member of this cluster; NULL is none. The view holds
+ * DB_MEMBERS. */
+int storage_pools_check_target(struct state *state, const struct db_view *view, const char *target,
+                               struct error **err);
 
 /*
  * Everything that is wrong with a request, before an operation exists: 400, 404, 409. 'target' is
@@ -48,7 +54,7 @@ int storage_pools_create_here(struct state *state, struct operation *operation, 
                               struct error **err);
 
 /*
- * PUT, or PATCH if 'merge'. 'target' as above: only that member's keys. 'config' NULL leaves it.
+ * PUT, or PATCH if 'merge'. 'target' as above: with that member's keys. 'config' NULL leaves it.
  * 'req', if not NULL, has its If-Match compared within the transaction: 412.
  */
 struct storage_pools_change {

@@ -185,6 +185,10 @@ def test_a_pool_on_two_members(m1, m2, name):  # noqa: F811
     assert shown["status"] == "Created" and shown["locations"] == ["m1", "m2"]
     assert shown["config"] == {"rsync.bwlimit": "1MiB"}
     assert m1.get(path, target="m2").metadata["config"]["source"].endswith(name)
+    assert m1.get(path, target="nope").status == 404
+    assert m1.get("/1.0/storage-pools", recursion=1, target="nope").status == 404
+    assert m1.patch(path, {"description": "x"}, target="nope").status == 404
+    assert m1.get(path).metadata["description"] == ""
     assert m1.get(path + "/resources", target="m2").status == 200
 
     # The same name may be taken once per member.
@@ -196,4 +200,37 @@ def test_a_pool_on_two_members(m1, m2, name):  # noqa: F811
     for member in ("m1", "m2"):
         assert m1.delete(path + "/volumes/custom/v", target=member).status == 202
     assert m2.delete(path).status == 200
+    assert m1.get(path).status == 404
+
+
+def test_a_pool_that_one_member_cannot_make(m1, m2, name, scratch):  # noqa: F811
+    """The others have it, the request fails, and repeating it goes on where it failed."""
+    body = {"name": name, "driver": "dir"}
+    path = "/1.0/storage-pools/" + name
+    source = os.path.join(scratch, "later")
+    assert m1.post("/1.0/storage-pools", body, target="m1").status == 201
+    assert m1.post("/1.0/storage-pools", dict(body, config={"source": source}),
+                   target="m2").status == 201
+    for _ in range(2):
+        answer = m1.post("/1.0/storage-pools", body)
+        assert answer.status >= 400 and source in answer.error, answer.raw
+        assert m1.get(path).metadata["status"] == "Errored"
+        assert m1.get(path, target="m1").metadata["status"] == "Created"
+        assert m1.get(path, target="m2").metadata["status"] == "Pending"
+        assert m2.post(path + "/volumes/custom", {"name": "v"}).status == 400
+    os.mkdir(source)
+    assert m2.post("/1.0/storage-pools", body).status == 201
+    for query in ({}, {"target": "m1"}, {"target": "m2"}):
+        assert m1.get(path, **query).metadata["status"] == "Created"
+    assert m2.post(path + "/volumes/custom", {"name": "v"}).status == 202
+    assert m2.delete(path + "/volumes/custom/v").status == 202
+    assert m1.delete(path).status == 200
+    assert os.listdir(source) == []
+
+
+def test_a_pool_that_was_never_made_goes(m1, name):  # noqa: F811
+    body = {"name": name, "driver": "dir", "config": {"source": "/nonexistent/dir"}}
+    path = "/1.0/storage-pools/" + name
+    assert m1.post("/1.0/storage-pools", body, target="m2").status == 201
+    assert m1.delete(path).status == 200
     assert m1.get(path).status == 404
