@@ -252,6 +252,40 @@ int rebalance_leader_run(struct cluster *cluster, struct error **err)
 	return r;
 }
 
+static int survives_without(struct cluster *cluster, int64_t id, bool *ret_survives,
+                            struct error **err)
+{
+	scoped_free struct roles_member *members = NULL;
+	size_t n_members = 0;
+
+	int r = rebalance_state(cluster, &members, &n_members, err);
+	if (r == 0)
+		*ret_survives = roles_quorum_survives(members, n_members, (uint64_t)id);
+
+	return r;
+}
+
+int rebalance_leader_check_quorum(struct cluster *cluster, const char *name, struct error **err)
+{
+	scoped(member_list_unrefp) struct member_list *list = cluster_members(cluster);
+	const struct member *m = member_list_by_name(list, name);
+	bool survives = true;
+
+	if (!m)
+		return 0;
+
+	/* All are called now; one that was lost for a moment only gets a second chance. */
+	for (int i = 0; i < 2; i++) {
+		int r = heartbeat_leader_round(cluster, err);
+		if (r == 0)
+			r = survives_without(cluster, m->id, &survives, err);
+		if (r < 0 || survives)
+			return r;
+	}
+
+	return error_set(err, 400, "Insufficient online voters to maintain quorum");
+}
+
 int rebalance_background(struct cluster *cluster)
 {
 	scoped(error_freep) struct error *err = NULL;

@@ -42,6 +42,12 @@ void rebalance_wait(struct cluster *cluster);
 int rebalance_state(struct cluster *cluster, struct roles_member **ret_members,
                     size_t *ret_n_members, struct error **err);
 
+/*
+ * Leader: 400 if the database would lose its quorum with the member 'name' gone and nobody else can
+ * vote in its place. All members are called first, so that it counts who is there now.
+ */
+int rebalance_leader_check_quorum(struct cluster *cluster, const char *name, struct error **err);
+
 /* cluster.max_voters and cluster.max_standby. */
 struct roles_targets rebalance_targets(struct cluster *cluster);
 

@@ -102,7 +102,7 @@ static int group_get(struct request *req, struct response *res, struct error **e
 	if (r == 0)
 		r = db_read(req->state->db, read_groups, &reading, err);
 	if (r == 0 && jv_len(reading.list) == 0)
-		r = error_set(err, 404, "Cluster group not found");
+		r = error_set(err, 404, "ClusterGroup not found");
 	if (r == 0)
 		response_sync_etag(res, jv_ref(jv_item(reading.list, 0)), reading.etag);
 
@@ -135,7 +135,7 @@ static int update(struct db_tx *tx, void *arg, struct error **err)
 
 	int r = db_member_group_get(tx, c->name, &row, &cause);
 	if (r == -ENOENT)
-		return error_set(err, 404, "Cluster group not found");
+		return error_set(err, 404, "ClusterGroup not found");
 	if (r < 0) {
 		*err = TAKE_PTR(cause);
 		return r;

@@ -62,9 +62,7 @@ static int begin(struct request *req, struct response *res, const struct member_
 	scoped(operation_unrefp) struct operation *op = NULL;
 	scoped_free char *address = NULL;
 
-	int r = member_evacuate_check(req, evacuate, err);
-	if (r == 0)
-		r = hand_over(req, evacuate, &address, err);
+	int r = hand_over(req, evacuate, &address, err);
 	if (r < 0)
 		return r;
 	if (address)
@@ -94,11 +92,12 @@ static int member_state_post(struct request *req, struct response *res, struct e
 	if (r < 0)
 		return r;
 
-	if (evacuate.is_dry) {
+	r = member_evacuate_check(req, &evacuate, err);
+	if (r == 0 && evacuate.is_dry) {
 		r = member_evacuate_dry_run(req->state, &evacuate, &plan, err);
 		if (r == 0)
 			response_sync(res, plan);
-	} else {
+	} else if (r == 0) {
 		r = begin(req, res, &evacuate, err);
 	}
 	member_evacuate_done(&evacuate);

@@ -465,6 +465,7 @@ static const struct {
 	{ YES, "instance_placement_groups" },
 	{ NO,  "ovn_nic_acceleration_parent" },
 	{ YES, "storage_and_profile_operations" },
+	{ YES, "clustering_evacuation_force" },
 
 	/* Ours, which no other server has. */
 	{ YES, "cluster_plans" },

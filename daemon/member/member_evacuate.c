@@ -8,6 +8,7 @@
 #include "cluster/cluster.h"
 #include "cluster/plan.h"
 #include "cluster/planner.h"
+#include "cluster/rebalance.h"
 #include "daemon/core/access.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
@@ -302,7 +303,12 @@ int member_evacuate_check(struct request *req, const struct member_evacuate *eva
 		                 evacuate->is_restore ? "restore" : "evacuate", evacuate->member);
 
 	int r = db_cache_view(req->state->cache, DB_MEMBERS, &view, err);
-	return r < 0 ? r : check_member(db_cache_member(view, evacuate->member), evacuate, err);
+	if (r == 0)
+		r = check_member(db_cache_member(view, evacuate->member), evacuate, err);
+	if (r < 0 || evacuate->is_restore || evacuate->is_forced)
+		return r;
+
+	return rebalance_leader_check_quorum(req->state->cluster, evacuate->member, err);
 }
 
 /* The operation of the plan: a new one, or that of the thread that was faster. */
