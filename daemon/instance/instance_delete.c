@@ -25,9 +25,22 @@ static int check_moving(struct db_tx *tx, void *arg, struct error **err)
 	return instance_moving_check(tx, *(const int64_t *)arg, err);
 }
 
-static int delete_row(struct db_tx *tx, void *arg, struct error **err)
+struct rows {
+	int64_t id;
+	const char *member;
+	const struct storage_instance *storage; /* NULL without a volume. */
+};
+
+static int delete_rows(struct db_tx *tx, void *arg, struct error **err)
 {
-	return db_instance_delete(tx, *(const int64_t *)arg, err);
+	const struct rows *rows = arg;
+
+	if (rows->storage) {
+		int r = storage_instance_delete_row(tx, rows->member, rows->storage, err);
+		if (r < 0)
+			return r;
+	}
+	return db_instance_delete(tx, rows->id, err);
 }
 
 int instance_delete_locked(const struct instance *inst, struct operation *op, struct error **err)
@@ -35,6 +48,8 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 	struct storage_instance storage;
 	struct instance_spec_built built;
 	int64_t id = inst->row->row.id;
+	scoped_free char *member = state_member_name(inst->state);
+	struct rows rows = { .id = id, .member = member };
 	int r = db_read(inst->state->db, check_moving, &id, err);
 
 	if (r < 0)
@@ -43,10 +58,14 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 	/* Without a root disk there is no volume: creation failed half-way or a profile changed. */
 	if (instance_root_disk(&inst->row->devices)) {
 		r = instance_storage(inst, &storage, err);
-		if (r == 0)
-			r = storage_instance_delete(inst->state, op, &storage, err);
 		if (r < 0)
 			return r;
+		/* The volume's row goes together with the instance's. */
+		storage.files_only = true;
+		r = storage_instance_delete(inst->state, op, &storage, err);
+		if (r < 0)
+			return r;
+		rows.storage = &storage;
 	}
 
 	r = instance_spec_init(inst, &built, err);
@@ -62,7 +81,7 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 		*err = NULL;
 	}
 
-	r = db_write(inst->state->db, delete_row, &id, err);
+	r = db_write(inst->state->db, delete_rows, &rows, err);
 	if (r < 0)
 		return r;
 

@@ -166,6 +166,14 @@ int storage_instance_delete(struct state *state, struct operation *operation,
 	return delete_row(state, inst, err);
 }
 
+int storage_instance_delete_row(struct db_tx *tx, const char *member,
+                                const struct storage_instance *inst, struct error **err)
+{
+	return storage_rows_delete_in(
+		tx, member, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+		err);
+}
+
 int storage_instance_rebuild(struct state *state, struct operation *operation,
                              const struct storage_instance *inst, const char *fingerprint,
                              struct error **err)

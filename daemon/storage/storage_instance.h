@@ -19,6 +19,7 @@
 #include "lib/base/error.h"
 #include "lib/linux/idmap.h"
 
+struct db_tx;
 struct smap;
 struct operation;
 struct state;
@@ -77,6 +78,13 @@ int storage_instance_rename(struct state *state, struct operation *operation,
 /* Removes the volume and all its snapshots. What is not there is no error. */
 int storage_instance_delete(struct state *state, struct operation *operation,
                             const struct storage_instance *inst, struct error **err);
+
+/*
+ * Removes the row that a delete with 'files_only' left, if there is one, in the caller's
+ * transaction: instance and volume are gone with one commit. 'member' is this one.
+ */
+int storage_instance_delete_row(struct db_tx *tx, const char *member,
+                                const struct storage_instance *inst, struct error **err);
 
 /* A new root disk under the same name: 'fingerprint' NULL makes an empty one. Snapshots stay. */
 int storage_instance_rebuild(struct state *state, struct operation *operation,

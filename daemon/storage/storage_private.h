@@ -89,6 +89,8 @@ int storage_image_create_volume(struct state *state, struct operation *operation
 
 enum db_storage_volume_type storage_rows_type(enum storage_kind kind);
 
+struct db_tx;
+
 /* Which row of this member. Borrowed. */
 struct storage_rows_key {
 	enum storage_kind kind;
@@ -109,6 +111,10 @@ int storage_rows_exists(struct state *state, const struct storage_rows_key *key,
 /* 0 as well if there is none. */
 int storage_rows_delete(struct state *state, const struct storage_rows_key *key,
                         struct error **err);
+
+/* The same as a part of the caller's transaction, which runs on 'member'. */
+int storage_rows_delete_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                           struct error **err);
 int storage_rows_rename(struct state *state, const struct storage_rows_key *key,
                         const char *new_name, struct error **err);
 int storage_rows_snapshot_create(struct state *state, const struct storage_rows_key *key,

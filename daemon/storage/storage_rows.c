@@ -165,6 +165,14 @@ int storage_rows_delete(struct state *state, const struct storage_rows_key *key,
 	return forgive_missing(run(state, &change, delete, err), err);
 }
 
+int storage_rows_delete_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                           struct error **err)
+{
+	struct change change = { .member = member, .key = *key };
+
+	return forgive_missing(delete (tx, &change, err), err);
+}
+
 static int rename_row(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct change *c = arg;

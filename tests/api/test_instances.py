@@ -1,5 +1,6 @@
 """Instances: made, changed, renamed, copied, rebuilt, stopped and started, found again."""
 import os
+import shutil
 import signal
 
 import pytest
@@ -51,6 +52,18 @@ def test_create_and_delete(host, made, image, name):
     assert host.wait(answer)["status"] == "Success"
     answer = host.get(url)
     assert answer.status == 404 and answer.error.endswith("Instance not found")
+
+
+def test_deleting_again_completes_what_was_cut_off(host, container, made, name):
+    """The files go first: without them instance and volume are still there, and go together."""
+    url = made(name)
+    volume = "/1.0/storage-pools/default/volumes/container/" + name
+    assert host.get(volume).status == 200
+    shutil.rmtree(container.member.dir / "storage-pools/default/containers" / name)
+    assert host.get(url).status == 200 and host.get(volume).status == 200
+    assert host.wait(host.delete(url))["status"] == "Success"
+    assert host.get(url).status == 404 and host.get(volume).status == 404
+    made(name)
 
 
 BAD = [
