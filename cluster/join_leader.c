@@ -9,6 +9,7 @@
 #include "cluster/gateway.h"
 #include "cluster/heartbeat.h"
 #include "cluster/raft_nodes.h"
+#include "cluster/token_secret.h"
 #include "cluster/trust.h"
 #include "db/db.h"
 #include "db/members.h"
@@ -106,6 +107,8 @@ int join_leader_make_token(struct cluster *cluster, const char *server_name,
 	}
 
 	scoped(jv_unrefp) struct json_object *metadata = join_token_metadata(&token);
+	jv_unset(metadata, "secret");
+	token_secret_keep(cluster, metadata, token.secret);
 	scoped_free char *data = jv_print_text(metadata, NULL);
 	struct new_token new = { .token = &token, .expires = expires, .data = data };
 	r = db_write(cluster->db, write_token, &new, err);

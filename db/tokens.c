@@ -1,10 +1,15 @@
 #include "db/tokens.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "db/row.h"
+#include "lib/net/digest.h"
 
 #define NOUN "Token"
+
+/* So much of a digest finds its row and tells nothing of the secret. */
+#define PREFIX_SIZE 8
 
 /* clang-format off */
 static const struct db_column columns[] = {
@@ -58,12 +63,15 @@ int db_token_get(struct db_tx *tx, const char *uuid, struct db_token *ret_row, s
 
 int db_token_create(struct db_tx *tx, const struct db_token *row, struct error **err)
 {
+	char digest[DIGEST_SHA256_HEX_SIZE];
+
+	digest_sha256_hex(row->secret, strlen(row->secret), digest);
 	int r = db_exec(
 		tx,
 		"INSERT INTO tokens (uuid, kind, name, project, secret, created, expires, data)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		DB_ARGS(db_text(row->uuid), db_int(row->kind), db_text(row->name),
-	                db_text(row->project), db_text(row->secret), db_int(row->created),
+	                db_text(row->project), db_text(digest), db_int(row->created),
 	                db_date(row->expires), db_text(row->data && *row->data ? row->data : "{}")),
 		err);
 
@@ -73,21 +81,30 @@ int db_token_create(struct db_tx *tx, const struct db_token *row, struct error *
 int db_token_find(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
                   int64_t now, struct db_token *ret_row, struct error **err)
 {
-	scoped(db_token_done) struct db_token row = { 0 };
+	scoped(db_token_list_done) struct db_tokens rows = { 0 };
+	char digest[DIGEST_SHA256_HEX_SIZE], prefix[PREFIX_SIZE + 1] = "";
 
-	int r = db_get(tx,
-	               SELECT_TOKENS
-	               " WHERE secret = ?1 AND kind = ?2 AND (?3 IS NULL OR name = ?3)"
-	               "   AND (expires IS NULL OR expires > ?4)",
-	               DB_ARGS(db_text(secret), db_int(kind), name ? db_text(name) : db_null(),
-	                       db_int(now)),
-	               columns, COUNT_OF(columns), &row, err);
+	digest_sha256_hex(secret, strlen(secret), digest);
+	memcpy(prefix, digest, PREFIX_SIZE);
+	int r = db_row_list(tx,
+	                    SELECT_TOKENS " WHERE kind = ?1 AND (?2 IS NULL OR name = ?2)"
+	                                  "   AND (expires IS NULL OR expires > ?3)"
+	                                  "   AND substr(secret, 1, 8) = ?4",
+	                    DB_ARGS(db_int(kind), name ? db_text(name) : db_null(), db_int(now),
+	                            db_text(prefix)),
+	                    columns, &rows, err);
 	if (r < 0)
-		return db_row_end(r, NOUN, err);
+		return r;
 
-	*ret_row = row;
-	row = (struct db_token){ 0 };
-	return 0;
+	for (size_t i = 0; i < rows.n; i++) {
+		if (!digest_equal_secret(rows.rows[i].secret, digest))
+			continue;
+		*ret_row = rows.rows[i];
+		rows.rows[i] = (struct db_token){ 0 };
+		return 0;
+	}
+
+	return db_row_end(-ENOENT, NOUN, err);
 }
 
 int db_token_use(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,

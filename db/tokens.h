@@ -14,7 +14,7 @@ struct db_token {
 	int64_t kind;  /* enum db_token_kind */
 	char *name;    /* Of the client or the member to join; a fingerprint for an image. */
 	char *project; /* "" if none. */
-	char *secret;
+	char *secret;  /* As given to create; of a row that was read, the digest of it. */
 	int64_t created;
 	int64_t expires; /* DATE_NONE: never. */
 	char *data;      /* JSON object: what else the maker wants to know when it is used. */
@@ -35,8 +35,11 @@ int db_token_get(struct db_tx *tx, const char *uuid, struct db_token *ret_row, s
 	MUST_CHECK;
 int db_token_create(struct db_tx *tx, const struct db_token *row, struct error **err) MUST_CHECK;
 
-/* Finds a token by kind, secret and (unless NULL) name. 404 if there is none, or if it has expired
- * by 'now'. */
+/*
+ * Finds a token by kind, secret and (unless NULL) name. 404 if there is none, or if it has expired
+ * by 'now'. Only digests of secrets are stored: rows are looked up by the beginning of it, and the
+ * whole is compared in a time that tells nothing.
+ */
 int db_token_find(struct db_tx *tx, enum db_token_kind kind, const char *secret, const char *name,
                   int64_t now, struct db_token *ret_row, struct error **err) MUST_CHECK;
 

@@ -138,6 +138,7 @@ static int certificates_create(struct request *req, struct response *res, struct
 	struct json_object *body;
 	scoped(jv_unrefp) struct json_object *granted = NULL;
 	scoped_free char *url = NULL;
+	scoped_free char *secret = NULL;
 	const char *token = "";
 	bool wants_token = false;
 
@@ -162,17 +163,17 @@ static int certificates_create(struct request *req, struct response *res, struct
 
 	/* Somebody trusted who brings a token is trusted already: nothing is used up. */
 	if (!access_is_trusted(req->requestor)) {
-		scoped_free char *secret = trust_token_secret(token);
 		scoped(jv_unrefp) struct json_object *metadata = NULL;
 
-		r = token_use(req->state, DB_TOKEN_CLIENT, secret, NULL, &metadata, err);
+		secret = trust_token_secret(token);
+		r = token_look(req->state, DB_TOKEN_CLIENT, secret, NULL, &metadata, err);
 		if (r < 0)
 			return r;
 
 		granted = jv_ref(jv_member(metadata, "request"));
 	}
 
-	r = identity_create(req, body, granted, &url, err);
+	r = identity_create(req, body, granted, secret, &url, err);
 	if (r < 0)
 		return r;
 

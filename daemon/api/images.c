@@ -110,9 +110,11 @@ static int find(struct request *req, char **ret_project, char **ret_fingerprint,
 /* Whoever brings the secret of a token may look at that one image, and download it once. */
 static bool has_secret(struct request *req, const char *fingerprint)
 {
+	scoped(error_freep) struct error *ignored = NULL;
 	const char *secret = request_query(req, "secret");
 
-	return secret && token_is_there(req->state, DB_TOKEN_IMAGE, secret, fingerprint);
+	return secret &&
+	       token_look(req->state, DB_TOKEN_IMAGE, secret, fingerprint, NULL, &ignored) == 0;
 }
 
 static bool uses_secret(struct request *req, const char *fingerprint)

@@ -8,6 +8,7 @@
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
 #include "db/certificates.h"
+#include "db/tokens.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
 #include "lib/base/enum.h"
@@ -122,9 +123,30 @@ static int read_fields(struct json_object *source, struct db_certificate *row, s
 	return check_projects(row, err);
 }
 
+struct addition {
+	const struct db_certificate *row;
+	const char *secret; /* Of a token, or NULL. */
+};
+
+/* In the transaction that adds what it was for: of several who bring it, one is let in. */
+static int use_token(struct db_tx *tx, const char *secret, struct error **err)
+{
+	scoped(db_token_done) struct db_token token = { 0 };
+	scoped(error_freep) struct error *cause = NULL;
+
+	int r = db_token_use(tx, DB_TOKEN_CLIENT, secret, NULL, date_now(), &token, &cause);
+	if (r == -ENOENT)
+		return error_set(err, 403, "No matching token found");
+	if (r < 0)
+		*err = TAKE_PTR(cause);
+
+	return r;
+}
+
 static int insert(struct db_tx *tx, void *arg, struct error **err)
 {
-	const struct db_certificate *row = arg;
+	const struct addition *addition = arg;
+	const struct db_certificate *row = addition->row;
 	scoped(db_certificate_done) struct db_certificate existing = { 0 };
 	scoped(error_freep) struct error *cause = NULL;
 	int64_t id;
@@ -137,11 +159,12 @@ static int insert(struct db_tx *tx, void *arg, struct error **err)
 		return r;
 	}
 
-	return db_certificate_create(tx, row, &id, err);
+	r = addition->secret ? use_token(tx, addition->secret, err) : 0;
+	return r < 0 ? r : db_certificate_create(tx, row, &id, err);
 }
 
 int identity_create(struct request *req, struct json_object *body, struct json_object *granted,
-                    char **ret_url, struct error **err)
+                    const char *secret, char **ret_url, struct error **err)
 {
 	scoped(x509_freep) struct x509 *cert = NULL;
 	scoped(db_certificate_done) struct db_certificate row = { .type = DB_CERTIFICATE_CLIENT };
@@ -172,7 +195,8 @@ int identity_create(struct request *req, struct json_object *body, struct json_o
 		                                                    : cert->common_name);
 	}
 
-	r = db_write(req->state->db, insert, &row, err);
+	struct addition addition = { .row = &row, .secret = secret };
+	r = db_write(req->state->db, insert, &addition, err);
 	if (r < 0)
 		return r;
 

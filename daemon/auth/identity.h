@@ -22,10 +22,11 @@ int identity_type_of(const char *name); /* enum db_certificate_type or -EINVAL. 
 /*
  * Trusts the certificate in 'body' or, if there is none, the one of the connection. What a client
  * without trust may set comes from its token ('granted'), not from its body; NULL for an
- * administrator. '*ret_url' is owned by the caller.
+ * administrator. 'secret' is the token's, used up in the transaction that adds the certificate (403
+ * if it is gone by then), or NULL. '*ret_url' is owned by the caller.
  */
 int identity_create(struct request *req, struct json_object *body, struct json_object *granted,
-                    char **ret_url, struct error **err);
+                    const char *secret, char **ret_url, struct error **err);
 
 /* 'fingerprint' may be the beginning of one. */
 int identity_update(struct request *req, const char *fingerprint, struct json_object *body,

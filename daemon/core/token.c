@@ -1,7 +1,6 @@
 #include "daemon/core/token.h"
 
-#include <string.h>
-
+#include "cluster/token_secret.h"
 #include "daemon/core/access.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
@@ -15,13 +14,13 @@
 #include "lib/base/uuid.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
-#include "lib/net/digest.h"
 
 /* The row's data holds what the operation shows: description, metadata, resources, requestor. */
 static struct json_object *to_operation(struct state *state, const struct db_token *row)
 {
 	scoped(jv_unrefp) struct json_object *data = json_tokener_parse(row->data);
 	struct json_object *o = jv_object();
+	scoped_free char *secret = token_secret_take(state->cluster, data);
 	/* The cluster writes its own rows, with nothing but the metadata. */
 	bool is_join = row->kind == DB_TOKEN_JOIN;
 	struct json_object *metadata = jv_copy(is_join ? data : jv_member(data, "metadata"));
@@ -31,7 +30,7 @@ static struct json_object *to_operation(struct state *state, const struct db_tok
 
 	if (!metadata)
 		metadata = jv_object();
-	jv_set_string(metadata, "secret", row->secret);
+	jv_set_string(metadata, "secret", secret);
 	if (row->expires > 0)
 		jv_set_date(metadata, "expiresAt", row->expires);
 
@@ -100,6 +99,7 @@ int token_create(struct request *req, const struct token_spec *spec, char **ret_
 		jv_set_take(data, "requestor", who);
 
 	scoped_free char *secret = spec->secret ? xstrdup(spec->secret) : random_hex(32);
+	token_secret_keep(req->state->cluster, data, secret);
 	scoped_free char *text = jv_print_text(data, NULL);
 	const struct db_token row = {
 		.uuid = uuid,
@@ -125,6 +125,7 @@ struct use {
 	int kind;
 	const char *secret;
 	const char *name;
+	bool is_look; /* The row stays. */
 	struct db_token row;
 };
 
@@ -133,17 +134,18 @@ static int use(struct db_tx *tx, void *arg, struct error **err)
 	struct use *u = arg;
 
 	db_token_done(&u->row);
-	return db_token_use(tx, (enum db_token_kind)u->kind, u->secret, u->name, date_now(),
-	                    &u->row, err);
+	u->row = (struct db_token){ 0 };
+	return (u->is_look ? db_token_find : db_token_use)(
+		tx, (enum db_token_kind)u->kind, u->secret, u->name, date_now(), &u->row, err);
 }
 
-int token_use(struct state *state, int kind, const char *secret, const char *name,
-              struct json_object **ret_metadata, struct error **err)
+static int find_or_use(struct state *state, struct use *u, struct json_object **ret_metadata,
+                       struct error **err)
 {
-	struct use u = { .kind = kind, .secret = secret, .name = name };
 	scoped(error_freep) struct error *cause = NULL;
 
-	int r = db_write(state->db, use, &u, &cause);
+	int r = u->is_look ? db_query(state->db, use, u, &cause)
+	                   : db_write(state->db, use, u, &cause);
 	if (r == -ENOENT)
 		return error_set(err, 403, "No matching token found");
 	if (r < 0) {
@@ -152,12 +154,28 @@ int token_use(struct state *state, int kind, const char *secret, const char *nam
 	}
 
 	if (ret_metadata) {
-		scoped(jv_unrefp) struct json_object *data = json_tokener_parse(u.row.data);
+		scoped(jv_unrefp) struct json_object *data = json_tokener_parse(u->row.data);
 
 		*ret_metadata = jv_copy(jv_member(data, "metadata"));
 	}
-	db_token_done(&u.row);
+	db_token_done(&u->row);
 	return 0;
+}
+
+int token_use(struct state *state, int kind, const char *secret, const char *name,
+              struct json_object **ret_metadata, struct error **err)
+{
+	struct use u = { .kind = kind, .secret = secret, .name = name };
+
+	return find_or_use(state, &u, ret_metadata, err);
+}
+
+int token_look(struct state *state, int kind, const char *secret, const char *name,
+               struct json_object **ret_metadata, struct error **err)
+{
+	struct use u = { .kind = kind, .secret = secret, .name = name, .is_look = true };
+
+	return find_or_use(state, &u, ret_metadata, err);
 }
 
 static int list(struct db_tx *tx, void *arg, struct error **err)
@@ -166,27 +184,6 @@ static int list(struct db_tx *tx, void *arg, struct error **err)
 
 	db_token_list_done(rows);
 	return db_token_list(tx, 0, rows, err);
-}
-
-bool token_is_there(struct state *state, int kind, const char *secret, const char *name)
-{
-	scoped(error_freep) struct error *ignored = NULL;
-	struct db_tokens rows = { 0 };
-	int64_t now = date_now();
-	bool is_there = false;
-
-	if (db_query(state->db, list, &rows, &ignored) < 0)
-		return false;
-
-	for (size_t i = 0; i < rows.n && !is_there; i++) {
-		const struct db_token *row = &rows.rows[i];
-
-		is_there = row->kind == kind && strcmp(row->name, name) == 0 &&
-		           (row->expires == 0 || row->expires > now) &&
-		           digest_equal_secret(row->secret, secret);
-	}
-	db_token_list_done(&rows);
-	return is_there;
 }
 
 int token_list(struct state *state, struct json_object **ret_operations, struct error **err)

@@ -40,8 +40,9 @@ int token_create(struct request *req, const struct token_spec *spec, char **ret_
 int token_use(struct state *state, int kind, const char *secret, const char *name,
               struct json_object **ret_metadata, struct error **err);
 
-/* Whether there is one that could be used, which it stays. */
-bool token_is_there(struct state *state, int kind, const char *secret, const char *name);
+/* The same, and it can still be used. */
+int token_look(struct state *state, int kind, const char *secret, const char *name,
+               struct json_object **ret_metadata, struct error **err);
 
 /* As operations, without those that have expired: an array owned by the caller. */
 int token_list(struct state *state, struct json_object **ret_operations, struct error **err);

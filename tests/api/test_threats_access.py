@@ -255,3 +255,94 @@ def test_a_stream_ends_with_the_certificate(world, tenant, scratch):  # noqa: F8
         while True:
             stream.event()
     assert refused(me.get("/1.0/profiles"))
+
+
+def tenant_of_token(address, c):
+    return Client(address=address, cert=c.cert, key=c.key)
+
+
+def database_of(daemon):
+    """All text of the cluster's database."""
+    return daemon.tool("sql", "global", ".dump").stdout
+
+
+def test_secrets_of_tokens_are_no_rows(world, scratch):  # noqa: F811
+    """The database has digests; administrators are shown the secret all the same, tenants nothing."""
+    made = [world.client.post("/1.0/certificates", {"type": "client", "name": "kept", "token": True}),
+            world.client.post("/1.0/cluster/members", {"server_name": "kept"}),
+            world.client.post("/1.0/images/%s/secret" % world.image)]
+    secret = [answer.metadata["metadata"]["secret"] for answer in made]
+    assert len(set(secret)) == 3 and all(len(s) == 64 for s in secret)
+    dump = database_of(world.daemon)
+    assert "tokens" in dump and not [s for s in secret if s in dump]
+    for answer, s in zip(made, secret):
+        assert world.client.get(answer.json["operation"]).metadata["metadata"]["secret"] == s
+        assert "sealed" not in json.dumps(world.client.get(answer.json["operation"]).json)
+    listed = world.client.get("/1.0/operations", recursion=1).raw.decode()
+    assert all(s in listed for s in secret)
+    c = Certificate(scratch, "lister")
+    assert world.client.post("/1.0/certificates", {
+        "type": "client", "name": "lister", "certificate": c.base64, "restricted": True,
+        "projects": ["default"]}).status == 201
+    seen = tenant_of_token(world.address, c).get("/1.0/operations", recursion=1, all_projects="true").raw.decode()
+    assert not [s for s in secret if s in seen]
+    for answer in made:
+        assert world.client.delete(answer.json["operation"]).status == 200
+
+
+def test_a_token_outlives_a_request_that_is_refused(world, scratch):  # noqa: F811
+    c = Certificate(scratch, "again")
+    me = tenant_of_token(world.address, c)
+    token = token_of(world.client.post("/1.0/certificates", {"type": "client", "name": "again", "token": True}), "again")
+    for body in ({"certificate": "x"}, {"certificate": "%%%"}, {"certificate": "AAAA"}, {"name": 5}):
+        assert me.post("/1.0/certificates", dict(body, type="client", trust_token=token)).status == 400, body
+    assert me.post("/1.0/certificates", {"type": "client", "trust_token": token}).status == 201
+
+
+def test_a_token_that_is_too_old(world, scratch):  # noqa: F811
+    c = Certificate(scratch, "late")
+    me = tenant_of_token(world.address, c)
+    answer = world.client.post("/1.0/certificates", {"type": "client", "name": "late", "token": True})
+    done = world.daemon.tool("sql", "global", "UPDATE tokens SET expires = 1 WHERE name = 'late'")
+    assert done.returncode == 0, done.stderr
+    assert me.post("/1.0/certificates", {"type": "client", "trust_token": token_of(answer, "late")}).status == 403
+    assert world.client.get(answer.json["operation"]).status == 404
+
+
+def test_join_tokens_are_good_once_for_one_name_and_not_for_ever(world, scratch):  # noqa: F811
+    """What a joiner sends, without the rest of a server."""
+    stranger = Client(address=world.address)
+    certificate = Certificate(scratch, "joiner")
+    with open(certificate.cert, encoding="ascii") as f:
+        pem = f.read()
+    schema = world.daemon.tool("sql", "global", "SELECT 'schema', MAX(version) FROM schema").stdout
+    join = {"name": "m7", "address": "127.0.0.1:1", "certificate": pem,
+            "schema": int(re.search(r"schema\D+(\d+)", schema.rpartition("'schema'")[2] or schema).group(1)),
+            "api_extensions": len(world.client.get("/1.0").metadata["api_extensions"])}
+
+    def accept(**change):
+        return stranger.post("/internal/cluster/accept", dict(join, **change))
+
+    def token(name="m7"):
+        answer = world.client.post("/1.0/cluster/members", {"server_name": name})
+        assert answer.status == 202, answer.raw
+        return answer.metadata["metadata"]["secret"]
+
+    members = world.client.get("/1.0/cluster/members").metadata
+    secret = token()
+    for wrong in ("", "x", "0" * 64, secret[:-1], secret + "0", secret.upper(), "%", secret[:8] + "0" * 56):
+        assert accept(secret=wrong).status == 403, wrong
+    assert accept().status == 403
+    assert accept(secret=secret, name="m8").status == 403
+    client_token = world.client.post("/1.0/certificates", {"type": "client", "name": "m7", "token": True})
+    assert accept(secret=client_token.metadata["metadata"]["secret"]).status == 403
+    assert world.client.delete(client_token.json["operation"]).status == 200
+    world.daemon.tool("sql", "global", "UPDATE tokens SET expires = 1 WHERE name = 'm7'")
+    assert accept(secret=secret).status == 403
+    older, secret = token(), token()
+    assert accept(secret=older).status == 403, "a newer token of the name is the only one"
+    seen = []
+    together(lambda _: seen.append(accept(secret=secret).status), range(3))
+    assert sorted(seen) == [200, 403, 403]
+    assert accept(secret=secret).status == 403
+    assert world.client.get("/1.0/cluster/members").metadata == members
