@@ -460,7 +460,7 @@ static const struct {
 	{ NO,  "import_custom_volume_tar" },
 	{ YES, "projects_force_delete" },
 	{ NO,  "auth_oidc_sessions" },
-	{ NO,  "instance_snapshots_multi_volume" },
+	{ YES, "instance_snapshots_multi_volume" },
 	{ NO,  "vm_persistent_bus" },
 	{ YES, "instance_placement_groups" },
 	{ NO,  "ovn_nic_acceleration_parent" },

@@ -18,6 +18,7 @@
 #include "daemon/instance/instance_rename.h"
 #include "daemon/instance/instance_snapshot.h"
 #include "daemon/instance/instance_update.h"
+#include "daemon/instance/instance_volumes.h"
 #include "daemon/project/project.h"
 #include "lib/base/alloc.h"
 #include "lib/data/jv.h"
@@ -31,8 +32,8 @@ static int run_restore(struct operation *op, void *arg, struct error **err)
 {
 	const struct instance_job *job = arg;
 
-	return instance_snapshot_restore(job->state, job->project, job->name, job->snapshot, op,
-	                                 err);
+	return instance_snapshot_restore(job->state, job->project, job->name, job->snapshot,
+	                                 job->with_volumes, op, err);
 }
 
 /* "s0", or "c1/s0" as clients send it. */
@@ -44,11 +45,15 @@ static const char *snapshot_of(const struct instance *inst, const char *text)
 	return has_name ? text + len + 1 : text;
 }
 
-static int restore(struct request *req, struct response *res, const char *text, struct error **err)
+static int restore(struct request *req, struct response *res, const char *text, const char *mode,
+                   struct error **err)
 {
 	scoped(instance_freep) struct instance *inst = NULL;
+	bool with_volumes = false;
 
-	int r = load(req, &inst, err);
+	int r = instance_volumes_parse_mode(mode, &with_volumes, err);
+	if (r == 0)
+		r = load(req, &inst, err);
 	if (r < 0)
 		return r;
 
@@ -56,12 +61,15 @@ static int restore(struct request *req, struct response *res, const char *text, 
 	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
 	if (!row)
 		return (*err)->code;
+	if (with_volumes && instance_volumes_check(inst, row, err) < 0)
+		return (*err)->code;
 
 	return instance_job_start(req, res, inst,
 	                          &(struct instance_job_spec){
 					  .description = "Restoring snapshot",
 					  .run = run_restore,
 					  .snapshot = snapshot,
+					  .with_volumes = with_volumes,
 				  },
 	                          err);
 }
@@ -85,15 +93,17 @@ static int instance_put(struct request *req, struct response *res, struct error 
 	scoped(operation_unrefp) struct operation *op = NULL;
 	scoped(instance_freep) struct instance *inst = NULL;
 	struct json_object *body = NULL;
-	const char *snapshot = NULL;
+	const char *snapshot = NULL, *mode = NULL;
 
 	int r = request_json(req, &body, err);
 	if (r == 0)
 		r = jv_get_string(body, "restore", &snapshot, err);
+	if (r >= 0)
+		r = jv_get_string(body, "restore_disk_volumes_mode", &mode, err);
 	if (r < 0)
 		return r;
 	if (snapshot && *snapshot)
-		return restore(req, res, snapshot, err);
+		return restore(req, res, snapshot, mode, err);
 
 	r = load(req, &inst, err);
 	if (r < 0)

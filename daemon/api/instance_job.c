@@ -38,6 +38,7 @@ int instance_job_start(struct request *req, struct response *res, const struct i
 	job->new_name = copy(spec->new_name);
 	job->text = copy(spec->text);
 	job->number = spec->number;
+	job->with_volumes = spec->with_volumes;
 	const struct operation_spec operation = {
 		.description = spec->description,
 		.project = req->project,

@@ -21,6 +21,7 @@ struct instance_job {
 	char *new_name;
 	char *text;
 	int64_t number;
+	bool with_volumes;
 };
 
 struct instance_job_spec {
@@ -32,6 +33,7 @@ struct instance_job_spec {
 	const char *new_name;
 	const char *text;
 	int64_t number;
+	bool with_volumes;  /* Of snapshots: the attached volumes as well. */
 	bool is_done_first; /* Carried out before the answer, which then tells what failed. */
 };
 

@@ -12,6 +12,7 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_json.h"
 #include "daemon/instance/instance_snapshot.h"
+#include "daemon/instance/instance_volumes.h"
 #include "daemon/project/project_limits.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
@@ -61,7 +62,11 @@ static int snapshots_list(struct request *req, struct response *res, struct erro
 static int run_create(struct operation *op, void *arg, struct error **err)
 {
 	const struct instance_job *job = arg;
-	const struct instance_snapshot_new new = { .name = job->snapshot, .expires = job->number };
+	const struct instance_snapshot_new new = {
+		.name = job->snapshot,
+		.expires = job->number,
+		.with_volumes = job->with_volumes,
+	};
 
 	return instance_snapshot_create(job->state, job->project, job->name, &new, op, err);
 }
@@ -71,6 +76,7 @@ struct wish {
 	int64_t expires;
 	bool has_expiry;
 	bool is_stateful;
+	bool with_volumes;
 };
 
 static int read_wish(struct json_object *body, struct wish *wish, struct error **err)
@@ -90,12 +96,7 @@ static int read_wish(struct json_object *body, struct wish *wish, struct error *
 		return r;
 	if (wish->is_stateful)
 		return error_set(err, 400, "Stateful snapshots are not supported for containers");
-	if (mode && strcmp(mode, "all-exclusive") == 0)
-		return error_set(err, 400, "Snapshots of attached volumes are not supported");
-	if (mode && *mode && strcmp(mode, "root") != 0)
-		return error_set(err, 400, "Invalid disk_volumes_mode \"%s\"", mode);
-
-	return 0;
+	return instance_volumes_parse_mode(mode, &wish->with_volumes, err);
 }
 
 static int snapshots_create(struct request *req, struct response *res, struct error **err)
@@ -134,6 +135,7 @@ static int snapshots_create(struct request *req, struct response *res, struct er
 			.run = run_create,
 			.snapshot = name,
 			.number = wish.has_expiry ? wish.expires : instance_snapshot_expiry(inst),
+			.with_volumes = wish.with_volumes,
 		},
 		err);
 }
@@ -274,16 +276,19 @@ static int run_delete(struct operation *op, void *arg, struct error **err)
 {
 	const struct instance_job *job = arg;
 
-	return instance_snapshot_delete(job->state, job->project, job->name, job->snapshot, op,
-	                                err);
+	return instance_snapshot_delete(job->state, job->project, job->name, job->snapshot,
+	                                job->with_volumes, op, err);
 }
 
 static int snapshot_delete(struct request *req, struct response *res, struct error **err)
 {
 	scoped(instance_freep) struct instance *inst = NULL;
 	const struct db_instance_snapshot *row = NULL;
+	bool with_volumes = false;
 
-	int r = load_snapshot(req, &inst, &row, err);
+	int r = instance_volumes_parse_mode(request_query(req, "disk-volumes"), &with_volumes, err);
+	if (r == 0)
+		r = load_snapshot(req, &inst, &row, err);
 	if (r < 0)
 		return r;
 
@@ -294,6 +299,7 @@ static int snapshot_delete(struct request *req, struct response *res, struct err
 					  .entity_url = url,
 					  .run = run_delete,
 					  .snapshot = row->name,
+					  .with_volumes = with_volumes,
 				  },
 	                          err);
 }

@@ -43,8 +43,13 @@ static int write_snapshots(struct db_tx *tx, void *arg, struct error **err)
 
 	for (size_t i = 0; i < n; i++) {
 		struct db_instance_snapshot row = rows[i];
+		scoped(smap_done) struct smap config = { 0 };
 		int64_t id = 0;
 
+		/* The volumes are the source's. */
+		smap_copy(&config, &row.config);
+		smap_unset(&config, "volatile.attached_volumes");
+		row.config = config;
 		row.instance_id = copying->inst->row->row.id;
 		int r = db_instance_snapshot_create(tx, &row, &id, err);
 		if (r < 0)

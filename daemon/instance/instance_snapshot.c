@@ -12,6 +12,7 @@
 #include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_update.h"
+#include "daemon/instance/instance_volumes.h"
 #include "daemon/project/project.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/instance/instance_conf.h"
@@ -184,10 +185,37 @@ static int create_row(struct db_tx *tx, void *arg, struct error **err)
 	return r < 0 ? r : db_instance_snapshot_create(tx, row, &id, err);
 }
 
-/* The volume's snapshot, of a moment: on a pool that copies files nothing may change meanwhile. */
+static void drop_disk(const struct instance *inst, const struct storage_instance *storage,
+                      const char *snapshot)
+{
+	scoped(error_freep) struct error *undo = NULL;
+
+	if (storage_instance_snapshot_delete(inst->state, NULL, storage, snapshot, &undo) < 0)
+		log_warn("Failed removing a snapshot of \"%s\" again: %s", inst->row->row.name,
+		         undo->msg);
+}
+
+static int snapshot_disks(const struct instance *inst, struct operation *op,
+                          const struct storage_instance *storage,
+                          const struct instance_snapshot_new *new, char **ret_attached,
+                          struct error **err)
+{
+	int r = storage_instance_snapshot_create(inst->state, op, storage, new->name, new->expires,
+	                                         err);
+	if (r < 0 || !new->with_volumes)
+		return r;
+
+	r = instance_volumes_snapshot(inst, op, new->expires, ret_attached, err);
+	if (r < 0)
+		drop_disk(inst, storage, new->name);
+	return r;
+}
+
+/* Snapshots of a moment: on a pool that copies files nothing may change meanwhile. */
 static int snapshot_volume(const struct instance *inst, struct operation *op,
                            const struct storage_instance *storage,
-                           const struct instance_snapshot_new *new, struct error **err)
+                           const struct instance_snapshot_new *new, char **ret_attached,
+                           struct error **err)
 {
 	bool is_frozen = false;
 
@@ -198,8 +226,7 @@ static int snapshot_volume(const struct instance *inst, struct operation *op,
 		is_frozen = true;
 	}
 
-	int r = storage_instance_snapshot_create(inst->state, op, storage, new->name, new->expires,
-	                                         err);
+	int r = snapshot_disks(inst, op, storage, new, ret_attached, err);
 	if (is_frozen) {
 		scoped(error_freep) struct error *failed = NULL;
 
@@ -215,6 +242,8 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
                              struct error **err)
 {
 	scoped(locked_done) struct locked locked = { 0 };
+	scoped(smap_done) struct smap config = { 0 };
+	scoped_free char *attached = NULL;
 
 	int r = lock_instance(state, project, name, op, &locked, err);
 	if (r < 0)
@@ -223,9 +252,11 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
 	if (find(inst, new->name))
 		return error_set(err, 409, "Snapshot \"%s\" already exists", new->name);
 
-	r = snapshot_volume(inst, op, &locked.storage, new, err);
+	r = snapshot_volume(inst, op, &locked.storage, new, &attached, err);
 	if (r < 0)
 		return r;
+	smap_copy(&config, &inst->row->row.config);
+	smap_set(&config, "volatile.attached_volumes", attached);
 
 	const struct db_instance *row = &inst->row->row;
 	struct db_instance_snapshot snapshot = {
@@ -237,17 +268,14 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
 		.last_used = DATE_NONE,
 		.expires = new->expires,
 		.ephemeral = row->ephemeral,
-		.config = row->config,
+		.config = config,
 		.devices = row->devices,
 		.profiles = row->profiles,
 	};
 	r = db_write(state->db, create_row, &snapshot, err);
 	if (r < 0) {
-		scoped(error_freep) struct error *undo = NULL;
-
-		if (storage_instance_snapshot_delete(state, NULL, &locked.storage, new->name,
-		                                     &undo) < 0)
-			log_warn("Failed removing a snapshot of \"%s\" again: %s", name, undo->msg);
+		instance_volumes_undo(inst, attached);
+		drop_disk(inst, &locked.storage, new->name);
 		return r;
 	}
 
@@ -310,6 +338,7 @@ static void restored_row(const struct instance *inst, const struct db_instance_s
 	uuid_make(uuid);
 	smap_set(&row->config, "volatile.uuid.generation", uuid);
 	smap_unset(&row->config, "volatile.idmap.current");
+	smap_unset(&row->config, "volatile.attached_volumes");
 	db_device_list_done(&row->devices);
 	row->devices = (struct db_devices){ 0 };
 	db_device_copy(&row->devices, &snapshot->devices);
@@ -351,7 +380,8 @@ static int restore_stopped(const struct instance *inst, struct operation *op,
 }
 
 int instance_snapshot_restore(struct state *state, const char *project, const char *name,
-                              const char *snapshot, struct operation *op, struct error **err)
+                              const char *snapshot, bool with_volumes, struct operation *op,
+                              struct error **err)
 {
 	scoped(locked_done) struct locked locked = { 0 };
 
@@ -366,6 +396,8 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 
 	int64_t id = inst->row->row.id;
 	r = db_read(state->db, check_moving, &id, err);
+	if (r == 0 && with_volumes)
+		r = instance_volumes_check(inst, row, err);
 	if (r < 0)
 		return r;
 
@@ -377,7 +409,9 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	}
 
 	scoped(error_freep) struct error *failed = NULL;
-	r = restore_stopped(inst, op, &locked.storage, row, &failed);
+	r = with_volumes ? instance_volumes_restore(inst, op, row, &failed) : 0;
+	if (r == 0)
+		r = restore_stopped(inst, op, &locked.storage, row, &failed);
 	if (r == 0)
 		instance_event(inst, op, "instance-restored");
 
@@ -448,7 +482,8 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 }
 
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
-                             const char *snapshot, struct operation *op, struct error **err)
+                             const char *snapshot, bool with_volumes, struct operation *op,
+                             struct error **err)
 {
 	scoped(locked_done) struct locked locked = { 0 };
 
@@ -462,7 +497,9 @@ int instance_snapshot_delete(struct state *state, const char *project, const cha
 		return -ENOENT;
 
 	struct change change = { .id = row->id };
-	r = storage_instance_snapshot_delete(state, op, &locked.storage, snapshot, err);
+	r = with_volumes ? instance_volumes_delete(inst, op, row, err) : 0;
+	if (r == 0)
+		r = storage_instance_snapshot_delete(state, op, &locked.storage, snapshot, err);
 	if (r == 0)
 		r = db_write(state->db, delete_row, &change, err);
 	if (r == 0)

@@ -29,7 +29,8 @@ int64_t instance_snapshot_expiry(const struct instance *inst);
 
 struct instance_snapshot_new {
 	const char *name;
-	int64_t expires; /* DATE_NONE: never. */
+	int64_t expires;   /* DATE_NONE: never. */
+	bool with_volumes; /* Those too that only this instance uses. */
 };
 
 /* Frozen meanwhile if it runs. 409 if there is one of that name. */
@@ -37,14 +38,19 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
                              const struct instance_snapshot_new *new, struct operation *op,
                              struct error **err);
 
-/* Stops the instance if it runs, and starts it again afterwards. */
+/*
+ * Stops the instance if it runs, and starts it again afterwards. 'with_volumes' restores those as
+ * well that were taken with it; what stands in the way of that is found before anything changes.
+ */
 int instance_snapshot_restore(struct state *state, const char *project, const char *name,
-                              const char *snapshot, struct operation *op, struct error **err);
+                              const char *snapshot, bool with_volumes, struct operation *op,
+                              struct error **err);
 int instance_snapshot_rename(struct state *state, const char *project, const char *name,
                              const char *snapshot, const char *new_name, struct operation *op,
                              struct error **err);
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
-                             const char *snapshot, struct operation *op, struct error **err);
+                             const char *snapshot, bool with_volumes, struct operation *op,
+                             struct error **err);
 
 struct instance_snapshot_change {
 	const char *snapshot;

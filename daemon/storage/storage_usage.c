@@ -182,6 +182,37 @@ bool storage_usage_is_in_use(const struct db_view *view, const struct db_storage
 	return false;
 }
 
+bool storage_usage_is_of(const struct db_view *view, const struct db_storage_volume *row,
+                         const struct db_expanded *inst)
+{
+	return instance_uses(view, inst, row);
+}
+
+bool storage_usage_is_shared(const struct db_view *view, const struct db_storage_volume *row,
+                             const struct db_expanded *inst)
+{
+	size_t n = 0;
+	const struct db_expanded *const *instances = db_cache_instances(view, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (instances[i]->row.id != inst->row.id && instance_uses(view, instances[i], row))
+			return true;
+	return false;
+}
+
+bool storage_usage_is_running(const struct db_view *view, const struct db_storage_volume *row)
+{
+	size_t n = 0;
+	const struct db_expanded *const *instances = db_cache_instances(view, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_equals(smap_get(&instances[i]->config, "volatile.last_state.power"),
+		               "RUNNING") &&
+		    instance_uses(view, instances[i], row))
+			return true;
+	return false;
+}
+
 static const char *state_name(int64_t state)
 {
 	switch ((enum db_storage_pool_state)state) {

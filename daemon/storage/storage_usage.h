@@ -31,6 +31,15 @@ struct json_object *storage_usage_of_volume(const struct db_view *view,
 bool storage_usage_is_in_use(const struct db_view *view, const struct db_storage_volume *row,
                              bool with_profiles);
 
+/* Whether the instance uses a custom volume, and whether another one does besides it. */
+bool storage_usage_is_of(const struct db_view *view, const struct db_storage_volume *row,
+                         const struct db_expanded *inst);
+bool storage_usage_is_shared(const struct db_view *view, const struct db_storage_volume *row,
+                             const struct db_expanded *inst);
+
+/* Whether an instance that runs, as far as is written down, uses a custom volume. */
+bool storage_usage_is_running(const struct db_view *view, const struct db_storage_volume *row);
+
 /* Whether there is anything in the pool but images, or a profile that names it. */
 bool storage_usage_is_pool_in_use(const struct db_view *view, const char *pool);
 

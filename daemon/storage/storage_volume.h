@@ -70,6 +70,7 @@ struct storage_volume_change {
 	const struct smap *config; /* NULL leaves it. */
 	bool merge;                /* PATCH. */
 	const char *restore;       /* Name of a snapshot to go back to, or NULL. */
+	bool is_stopped;           /* The caller sees to it that nobody uses it meanwhile. */
 	const struct request *req; /* Its If-Match is checked in the transaction; or NULL. */
 };
 

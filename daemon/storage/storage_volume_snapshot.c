@@ -97,6 +97,75 @@ static int load(struct state *state, const struct storage_volume_id *id, struct 
 	return r;
 }
 
+struct reading {
+	const struct storage_volume_id *id;
+	const char *member;
+	struct db_storage_snapshots rows;
+};
+
+static int read_snapshots(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct reading *reading = arg;
+	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
+
+	db_storage_volume_snapshot_list_done(&reading->rows);
+	reading->rows = (struct db_storage_snapshots){ 0 };
+	int r = db_storage_volume_get(
+		tx,
+		&(struct db_storage_volume_filter){ .pool = reading->id->pool,
+	                                            .project = reading->id->project,
+	                                            .type = DB_VOLUME_CUSTOM,
+	                                            .name = reading->id->name,
+	                                            .member = reading->member },
+		&row, err);
+	return r < 0 ? r : db_storage_volume_snapshot_list(tx, row.id, &reading->rows, err);
+}
+
+int storage_volume_snapshot_rows(struct state *state, const struct storage_volume_id *id,
+                                 struct db_storage_snapshots *ret_rows, struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+	struct reading reading = { .id = id, .member = member };
+
+	int r = db_read(state->db, read_snapshots, &reading, err);
+	if (r < 0) {
+		db_storage_volume_snapshot_list_done(&reading.rows);
+		return r;
+	}
+	*ret_rows = reading.rows;
+	return 0;
+}
+
+int storage_volume_snapshot_uuid_of(struct state *state, const struct storage_volume_id *id,
+                                    const char *snapshot, char **ret_uuid, struct error **err)
+{
+	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
+
+	int r = storage_volume_snapshot_rows(state, id, &rows, err);
+	for (size_t i = 0; r == 0 && i < rows.n; i++) {
+		if (strcmp(rows.rows[i].name, snapshot) != 0)
+			continue;
+		*ret_uuid = xstrdup(smap_get_or(&rows.rows[i].config, "volatile.uuid", ""));
+		return 0;
+	}
+	return r < 0 ? r : error_set(err, 404, "Storage volume snapshot not found");
+}
+
+int storage_volume_snapshot_name_of(struct state *state, const struct storage_volume_id *id,
+                                    const char *uuid, char **ret_name, struct error **err)
+{
+	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
+
+	int r = storage_volume_snapshot_rows(state, id, &rows, err);
+	if (r < 0)
+		return r;
+	*ret_name = NULL;
+	for (size_t i = 0; i < rows.n && !*ret_name; i++)
+		if (str_equals(smap_get(&rows.rows[i].config, "volatile.uuid"), uuid))
+			*ret_name = xstrdup(rows.rows[i].name);
+	return 0;
+}
+
 static const char *pattern_value(const char *name, void *arg)
 {
 	return strcmp(name, "creation_date") == 0 ? arg : NULL;

@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 
 struct db_storage_snapshot;
+struct db_storage_snapshots;
 
 /* The name that a snapshot gets when the client gives none: "snap0", or by "snapshots.pattern";
  * owned. */
@@ -45,6 +46,17 @@ int storage_volume_snapshot_rename(struct state *state, struct operation *operat
 int storage_volume_snapshot_delete(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id, const char *snapshot,
                                    struct error **err);
+
+/* The snapshots of the volume on this member, oldest first; the caller frees them. */
+int storage_volume_snapshot_rows(struct state *state, const struct storage_volume_id *id,
+                                 struct db_storage_snapshots *ret_rows, struct error **err);
+
+/* "volatile.uuid" of a snapshot, and the name of the one that has it: NULL if there is none. Owned
+ * by the caller. */
+int storage_volume_snapshot_uuid_of(struct state *state, const struct storage_volume_id *id,
+                                    const char *snapshot, char **ret_uuid, struct error **err);
+int storage_volume_snapshot_name_of(struct state *state, const struct storage_volume_id *id,
+                                    const char *uuid, char **ret_name, struct error **err);
 
 /* What its ETag is made of; owned by the caller. */
 struct json_object *storage_volume_snapshot_etag(const struct db_storage_snapshot *row);

@@ -9,6 +9,7 @@
 #include "daemon/core/state.h"
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
+#include "daemon/storage/storage_usage.h"
 #include "daemon/storage/storage_volume.h"
 #include "db/cache.h"
 #include "drivers/storage/storage_conf.h"
@@ -147,7 +148,7 @@ int storage_volume_update(struct state *state, struct operation *operation,
 	struct op op = storage_service_op(operation);
 	struct update u = { .id = id, .member = member, .change = change };
 
-	int r = storage_volume_here(state, id, DB_VOLUMES, &view, &row, err);
+	int r = storage_volume_here(state, id, STORAGE_FAMILIES, &view, &row, err);
 	if (r == 0)
 		r = storage_volume_ref(state, id, (enum storage_content)row->content, &ref, err);
 	if (r == 0)
@@ -155,6 +156,9 @@ int storage_volume_update(struct state *state, struct operation *operation,
 	if (r < 0)
 		return r;
 	if (change->restore) {
+		if (!change->is_stopped && storage_usage_is_running(view, row))
+			return error_set(err, 400,
+			                 "Cannot restore custom volume used by running instances");
 		r = restore(&ref, change->restore, &op, err);
 		if (r == 0)
 			storage_volume_event(operation, id, "storage-volume-restored");

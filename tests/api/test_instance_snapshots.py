@@ -1,4 +1,6 @@
 """Snapshots of instances: names, expiry, restore, rename, delete."""
+import json
+
 import pytest
 
 
@@ -94,3 +96,81 @@ def test_rename_and_delete(host, snapshots):
     assert host.get(snapshots).metadata == [snapshots + "/t"]
     rows = host.get(snapshots, recursion=1).metadata
     assert [r["name"] for r in rows] == ["t"] and rows[0]["expanded_devices"]["root"]["pool"] == "default"
+
+
+@pytest.fixture
+def volume(container, host):
+    """A custom volume that the running container has at /mnt."""
+    url = "/1.0/storage-pools/default/volumes/custom"
+    assert host.post(url, {"name": "data"}).status == 202
+    assert host.patch(container.url, {"devices": {"data": {
+        "type": "disk", "pool": "default", "source": "data", "path": "/mnt"}}}).status == 200
+    yield url + "/data"
+    row = host.get(container.url).metadata
+    row["devices"].pop("data", None)
+    assert host.wait(host.put(container.url, row))["status"] == "Success"
+    for snapshot in host.get(url + "/data/snapshots").metadata:
+        host.delete(snapshot)
+    assert host.delete(url + "/data").status == 202
+
+
+def test_snapshots_with_volumes(container, host, snapshots, volume):
+    """Those that nobody else uses, and only when they are asked for."""
+    assert container.output("sh", "-c", "echo one > /mnt/f; echo one > /root/f")[0] == 0
+    take(host, snapshots, name="alone")
+    assert host.get(volume + "/snapshots").metadata == []
+    assert "volatile.attached_volumes" not in host.get(snapshots + "/alone").metadata["config"]
+    take(host, snapshots, name="all", disk_volumes_mode="all-exclusive",
+         expires_at="2035-01-02T03:04:05Z")
+    assert host.get(volume + "/snapshots").metadata == [volume + "/snapshots/snap0"]
+    taken = host.get(volume + "/snapshots/snap0").metadata
+    assert taken["expires_at"] == "2035-01-02T03:04:05Z"
+    pairs = json.loads(host.get(snapshots + "/all").metadata["config"]["volatile.attached_volumes"])
+    assert pairs == {host.get(volume).metadata["config"]["volatile.uuid"]:
+                     taken["config"]["volatile.uuid"]}
+
+    assert container.output("sh", "-c", "echo two > /mnt/f; echo two > /root/f")[0] == 0
+    refused = host.put(volume, {"restore": "snap0"})
+    assert refused.status == 400 and "used by running instances" in refused.error
+    assert host.put(container.url, {"restore": "all", "restore_disk_volumes_mode": "some"}).status == 400
+    operation = host.wait(host.put(container.url, {"restore": "all"}))
+    assert operation["status"] == "Success", operation
+    assert container.output("cat", "/mnt/f", "/root/f") == (0, "two\none\n")
+    assert host.post(volume + "/snapshots/snap0", {"name": "renamed"}).status == 202
+    operation = host.wait(host.put(container.url, {"restore": "all",
+                                                   "restore_disk_volumes_mode": "all-exclusive"}))
+    assert operation["status"] == "Success", operation
+    assert container.output("cat", "/mnt/f", "/root/f") == (0, "one\none\n")
+    assert "volatile.attached_volumes" not in host.get(container.url).metadata["config"]
+
+    assert host.delete(snapshots + "/all", disk_volumes="some").status == 400
+    assert host.wait(host.delete(snapshots + "/all", disk_volumes="all-exclusive"))["status"] == "Success"
+    assert host.get(volume + "/snapshots").metadata == []
+
+
+def test_volumes_of_others_are_left_alone(container, host, snapshots, volume):
+    take(host, snapshots, name="mine", disk_volumes_mode="all-exclusive")
+    body = {"name": "other", "source": {"type": "none"}, "devices": {
+        "root": {"type": "disk", "path": "/", "pool": "default"},
+        "data": {"type": "disk", "pool": "default", "source": "data", "path": "/mnt"}}}
+    assert host.wait(host.post("/1.0/instances", body))["status"] == "Success"
+    restore = {"restore": "mine", "restore_disk_volumes_mode": "all-exclusive"}
+    try:
+        answer = host.put(container.url, restore)
+        assert answer.status == 400 and "used by other instances" in answer.error
+        take(host, snapshots, name="ours", disk_volumes_mode="all-exclusive")
+        assert len(host.get(volume + "/snapshots").metadata) == 1
+    finally:
+        assert host.wait(host.delete("/1.0/instances/other"))["status"] == "Success"
+    assert host.delete(host.get(volume + "/snapshots").metadata[0]).status == 202
+    assert host.put(container.url, restore).status == 404
+    assert host.get(container.url).metadata["status"] == "Running"
+
+
+def test_a_volume_that_cannot_be_snapshotted(container, host, snapshots, volume):
+    """Nothing of the whole is left."""
+    assert host.patch(volume, {"config": {"snapshots.pattern": "a/b"}}).status == 202
+    operation = host.wait(host.post(snapshots, {"name": "x", "disk_volumes_mode": "all-exclusive"}))
+    assert operation["status"] == "Failure" and "data" in operation["err"]
+    assert host.get(snapshots).metadata == [] and host.get(volume + "/snapshots").metadata == []
+    assert host.get(container.url).metadata["status"] == "Running"
