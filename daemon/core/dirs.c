@@ -1,5 +1,6 @@
 #include "daemon/core/dirs.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "lib/base/tree.h"
+#include "lib/linux/filesystem.h"
 
 struct place {
 	size_t offset;    /* Of the field in struct dirs. */
@@ -80,6 +82,10 @@ int dirs_create(const struct dirs *dirs, struct error **err)
 	int r = make(dirs->root, 0711, err);
 	if (r < 0)
 		return r;
+
+	scoped_fd int root = open(dirs->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0)
+		filesystem_spread(root);
 
 	for (size_t i = 0; i < COUNT_OF(places); i++) {
 		if (!places[i].mode)

@@ -35,6 +35,20 @@ int storage_generic_pool_space(struct storage_pool *pool, struct storage_space *
 	return 0;
 }
 
+static int make_snapshots_dir(const char *path, struct error **err)
+{
+	if (mkdir(path, 0700) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		return error_set_errno(err, -errno, "Failed creating directory \"%s\"", path);
+	}
+
+	scoped_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		filesystem_spread(fd);
+	return 0;
+}
+
 int storage_generic_make_dir(const struct storage_volume *vol, struct error **err)
 {
 	scoped_free char *path = storage_driver_volume_path(vol);
@@ -44,9 +58,9 @@ int storage_generic_make_dir(const struct storage_volume *vol, struct error **er
 		scoped_free char *parent =
 			storage_layout_snapshots_path(vol->pool->path, vol->kind, vol->name);
 
-		if (mkdir(parent, 0700) < 0 && errno != EEXIST)
-			return error_set_errno(err, -errno, "Failed creating directory \"%s\"",
-			                       parent);
+		int r = make_snapshots_dir(parent, err);
+		if (r < 0)
+			return r;
 	}
 
 	if (mkdir(path, 0700) < 0) {

@@ -11,6 +11,7 @@
 #include "lib/base/macro.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
+#include "lib/linux/filesystem.h"
 
 #define NAME_MAX_LEN 255
 
@@ -161,6 +162,7 @@ static int make_folder(int pool, const char *name, mode_t mode, struct error **e
 	/* Not mkdir's: that one is cut by the umask, and folders of an older layout were wider. */
 	if (fchmod(fd, mode) < 0)
 		return error_set_errno(err, -errno, "Failed setting mode of \"%s\"", name);
+	filesystem_spread(fd);
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 #include "lib/linux/filesystem.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
@@ -73,6 +75,16 @@ int filesystem_space(const char *path, struct filesystem_space *ret_space)
 		.total_inodes = fs.f_files,
 	};
 	return 0;
+}
+
+void filesystem_spread(int dir)
+{
+	int flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
+		return;
+	flags |= FS_TOPDIR_FL;
+	(void)ioctl(dir, FS_IOC_SETFLAGS, &flags);
 }
 
 int filesystem_make(const char *fstype, const char *path, const char *label, bool force,

@@ -19,6 +19,14 @@ bool filesystem_is_btrfs(const char *path);
 int filesystem_space(const char *path, struct filesystem_space *ret_space);
 
 /*
+ * Says that the directories in this one have nothing to do with each other. ext4 then begins each
+ * in a block group of its own; otherwise all are near their parent, where the search for a free
+ * inode passes all that were removed in the last minutes, and writers wait for each other. Others
+ * spread by themselves or know no such thing, and nothing happens.
+ */
+void filesystem_spread(int dir);
+
+/*
  * Makes a filesystem on a device or in a file. 'label' may be NULL. Refuses one that holds
  * something already unless 'force'. 412 if its mkfs is missing.
  */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -35,6 +37,7 @@
 #include "lib/base/smap.h"
 #include "lib/base/tree.h"
 #include "lib/linux/block.h"
+#include "lib/linux/filesystem.h"
 #include "lib/linux/mount.h"
 
 #define SKIPPED 77
@@ -250,6 +253,40 @@ static void pool_has_folders_and_space(void **state)
 	assert_int_equal(st.st_mode & 07777, 0711);
 	OK(storage_driver_pool_space(&f->pool, &space, err));
 	assert_true(space.total_bytes > 100 * MIB && space.used_bytes <= space.total_bytes);
+}
+
+/* ext4 keeps what is below such a directory near to it, unless it is told otherwise. */
+static bool is_spread(const char *path)
+{
+	int flags = 0;
+	scoped_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	return flags & FS_TOPDIR_FL;
+}
+
+static void volumes_are_apart_on_ext4(void **state)
+{
+	struct fixture *f = *state;
+	struct storage_volume vol = volume(&f->pool, "default_v");
+	struct storage_volume snap = snapshot_of(&vol, "s");
+	scoped_free char *volumes = xasprintf("%s/custom", f->pool.path);
+	scoped_free char *snapshots = xasprintf("%s/custom-snapshots/default_v", f->pool.path);
+	scoped_free char *path = storage_driver_volume_path(&vol);
+
+	scoped_free char *type = NULL;
+	assert_int_equal(filesystem_type(f->pool.path, &type), 0);
+	if (strcmp(type, "ext4") != 0)
+		skip();
+
+	OK(storage_driver_volume_create(&vol, NULL, err));
+	OK(storage_driver_snapshot_create(&snap, NULL, err));
+	assert_true(is_spread(volumes));
+	assert_true(is_spread(snapshots));
+	assert_false(is_spread(path));
+	OK(storage_driver_volume_delete(&snap, NULL, err));
+	OK(storage_driver_volume_delete(&vol, NULL, err));
 }
 
 static void pool_is_found_again(void **state)
@@ -772,6 +809,7 @@ static int run_table(const char *group, const char *driver, bool is_on_quota_fs)
 	void *state = &fixture;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(pool_has_folders_and_space, state),
+		cmocka_unit_test_prestate(volumes_are_apart_on_ext4, state),
 		cmocka_unit_test_prestate(pool_is_found_again, state),
 		cmocka_unit_test_prestate(volume_comes_and_goes, state),
 		cmocka_unit_test_prestate(container_directory_is_closed, state),
