@@ -121,8 +121,7 @@ static const char *project_of(struct request *req)
 	               : req->project;
 }
 
-/* 'is_forwarded': a member asks for somebody else, whom it has let pass. */
-static int check_access(struct request *req, bool is_forwarded, struct error **err)
+static int check_access(struct request *req, struct error **err)
 {
 	const struct route *route = req->route;
 	const struct requestor *who = req->requestor;
@@ -140,7 +139,8 @@ static int check_access(struct request *req, bool is_forwarded, struct error **e
 		return authorizer_check(who, route->entity, route->entitlement, project_of(req),
 		                        err);
 	case ACCESS_PEER:
-		if (is_forwarded || who->kind == REQUESTOR_PEER || who->kind == REQUESTOR_ADMIN)
+		if (req->is_forwarded || who->kind == REQUESTOR_PEER ||
+		    who->kind == REQUESTOR_ADMIN)
 			return 0;
 		return error_set(err, 403, "Forbidden");
 	case ACCESS_METRICS:
@@ -154,7 +154,7 @@ static int check_access(struct request *req, bool is_forwarded, struct error **e
 }
 
 static int serve(struct request *req, struct response *res, const struct route *route,
-                 bool is_forwarded, struct error **err)
+                 struct error **err)
 {
 	scoped_free char *address = NULL;
 
@@ -162,7 +162,7 @@ static int serve(struct request *req, struct response *res, const struct route *
 	if (r < 0)
 		return r;
 
-	r = check_access(req, is_forwarded, err);
+	r = check_access(req, err);
 	if (r < 0)
 		return r;
 
@@ -196,7 +196,6 @@ static int dispatch(struct state *state, struct http_exchange *x, struct request
 {
 	const struct http_peer *peer = http_exchange_peer(x);
 	const struct route *route = NULL;
-	bool is_forwarded;
 
 	if (str_equals(http_exchange_method(x), "OPTIONS")) {
 		int r = request_init(req, state, x, NULL, NULL, err);
@@ -225,7 +224,7 @@ static int dispatch(struct state *state, struct http_exchange *x, struct request
 		return r;
 	res->request = req;
 
-	r = auth_identify(state, x, ret_requestor, &req->is_peer, &is_forwarded, err);
+	r = auth_identify(state, x, ret_requestor, &req->is_peer, &req->is_forwarded, err);
 	if (r < 0)
 		return r;
 	req->requestor = *ret_requestor;
@@ -234,7 +233,7 @@ static int dispatch(struct state *state, struct http_exchange *x, struct request
 		             "username", req->requestor->username, "protocol",
 		             req->requestor->protocol);
 
-	return serve(req, res, route, is_forwarded, err);
+	return serve(req, res, route, err);
 }
 
 void dispatch_handle(struct http_exchange *exchange, void *arg)

@@ -212,7 +212,8 @@ static void run(void *arg)
 
 int forwarding_hops(const struct request *req)
 {
-	const char *text = request_header(req, HOPS_HEADER);
+	/* Only members count: a client's header says nothing. */
+	const char *text = req->is_forwarded ? request_header(req, HOPS_HEADER) : NULL;
 	int hops = 0;
 
 	if (text)

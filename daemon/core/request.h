@@ -34,6 +34,7 @@ struct request {
 	const char *if_match; /* Without quotes, or NULL. */
 	int recursion;        /* 0, 1 or 2. */
 	bool is_peer;         /* Sent by another member for its own purposes: a notification. */
+	bool is_forwarded;    /* Sent by another member for somebody whom it has let pass. */
 	const struct requestor *requestor; /* For a forwarded request, whoever asked first. */
 	struct request_private *private;
 };
