@@ -1,9 +1,8 @@
 /*
  * From an address to a stream: a unix socket, or TLS to a server whose certificate is known.
  *
- * The client talks from one thread and starts a thousand times a day from scripts. So it does
- * without lib/net's HTTP client, since loading libcurl alone takes longer than a whole "muster
- * list", and sets up TLS only if a remote needs it.
+ * The client talks from one thread, starts a thousand times a day from scripts and is interrupted
+ * by ^C. So it does without lib/net's HTTP client, and sets up TLS only if a remote needs it.
  */
 #pragma once
 

@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/core/state.h"
+#include "daemon/service_manager.h"
 #include "daemon/startup.h"
 #include "lib/base/log.h"
 #include "lib/base/macro.h"
@@ -120,10 +120,10 @@ int main_daemon_run(int argc, char **argv)
 		return 1;
 	}
 
-	sd_notify(0, "READY=1");
+	service_manager_tell("READY=1");
 	log_info("Ready");
 	wait_for_end(state, &signals);
-	sd_notify(0, "STOPPING=1");
+	service_manager_tell("STOPPING=1");
 	startup_undo(state, atomic_load(&state->is_full_stop));
 	return 0;
 }

@@ -31,6 +31,7 @@
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/data/compress.h"
+#include "lib/data/libarchive.h"
 #include "lib/linux/mount.h"
 
 #define ARCHIVE_FD 3
@@ -250,6 +251,10 @@ int unpack_helper(int argc, char **argv)
 	}
 
 	compress_init_locale();
+	if (libarchive_load(&err) < 0) {
+		fprintf(stderr, "%d %s\n", err->status, err->msg);
+		return 1;
+	}
 	limit_resources();
 	if (lseek(ARCHIVE_FD, 0, SEEK_SET) < 0)
 		error_set_errno(&err, -errno, "Failed reading the archive");

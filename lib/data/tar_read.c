@@ -1,7 +1,5 @@
 #include "lib/data/tar_read.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +8,7 @@
 #include "lib/base/date.h"
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
+#include "lib/data/libarchive.h"
 
 #define BLOCK_SIZE ((size_t)64 * 1024)
 
@@ -22,7 +21,7 @@ struct tar_reader {
 
 static int fail(struct tar_reader *r, struct error **err)
 {
-	const char *problem = archive_error_string(r->archive);
+	const char *problem = libarchive.error_string(r->archive);
 
 	return error_set(err, 400, "Invalid archive: %s", problem ? problem : "unknown problem");
 }
@@ -31,18 +30,21 @@ int tar_read_open(int fd, struct tar_reader **ret, struct error **err)
 {
 	scoped(tar_read_closep) struct tar_reader *r = xcalloc(1, sizeof(*r));
 
-	r->archive = archive_read_new();
+	int code = libarchive_load(err);
+	if (code < 0)
+		return code;
+	r->archive = libarchive.read_new();
 	if (!r->archive)
 		abort();
 
 	/* One by one: "all" has filters that run programs. */
-	archive_read_support_filter_gzip(r->archive);
-	archive_read_support_filter_bzip2(r->archive);
-	archive_read_support_filter_xz(r->archive);
-	archive_read_support_filter_lzma(r->archive);
-	archive_read_support_filter_zstd(r->archive);
-	archive_read_support_format_tar(r->archive);
-	if (archive_read_open_fd(r->archive, fd, BLOCK_SIZE) < ARCHIVE_WARN)
+	libarchive.read_support_filter_gzip(r->archive);
+	libarchive.read_support_filter_bzip2(r->archive);
+	libarchive.read_support_filter_xz(r->archive);
+	libarchive.read_support_filter_lzma(r->archive);
+	libarchive.read_support_filter_zstd(r->archive);
+	libarchive.read_support_format_tar(r->archive);
+	if (libarchive.read_open_fd(r->archive, fd, BLOCK_SIZE) < ARCHIVE_WARN)
 		return fail(r, err);
 
 	*ret = TAKE_PTR(r);
@@ -57,8 +59,8 @@ static void read_acl_tag(struct archive_entry *e, int wanted, int wanted_tag, co
 	int type, perm, tag, id;
 	const char *name;
 
-	archive_entry_acl_reset(e, wanted);
-	while (archive_entry_acl_next(e, wanted, &type, &perm, &tag, &id, &name) == ARCHIVE_OK) {
+	libarchive.entry_acl_reset(e, wanted);
+	while (libarchive.entry_acl_next(e, wanted, &type, &perm, &tag, &id, &name) == ARCHIVE_OK) {
 		if (tag != wanted_tag || (has_id && id < 0))
 			continue;
 
@@ -89,7 +91,7 @@ static const char *read_acl(struct archive_entry *e, int wanted, struct strbuf *
 	/* clang-format on */
 
 	strbuf_truncate(b, 0);
-	if (archive_entry_acl_reset(e, wanted) <= 0)
+	if (libarchive.entry_acl_reset(e, wanted) <= 0)
 		return NULL;
 
 	for (size_t i = 0; i < COUNT_OF(tags); i++)
@@ -114,26 +116,26 @@ static void read_xattrs(struct tar_reader *r, struct archive_entry *e)
 	size_t size;
 
 	r->xattrs.n_items = 0;
-	archive_entry_xattr_reset(e);
-	while (archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK)
+	libarchive.entry_xattr_reset(e);
+	while (libarchive.entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK)
 		if (name && !has_xattr(r, name))
 			ARRAY_ADD(&r->xattrs, (struct tar_xattr){ name, value, size });
 }
 
 static int fill_entry(struct tar_reader *r, struct archive_entry *e, struct error **err)
 {
-	const char *hardlink = archive_entry_hardlink(e);
+	const char *hardlink = libarchive.entry_hardlink(e);
 
 	read_xattrs(r, e);
 	r->entry = (struct tar_entry){
-		.path = archive_entry_pathname(e),
+		.path = libarchive.entry_pathname(e),
 		.hardlink = hardlink,
-		.symlink = hardlink ? NULL : archive_entry_symlink(e),
-		.mode = hardlink ? archive_entry_perm(e) : archive_entry_mode(e),
-		.uid = (uint32_t)archive_entry_uid(e),
-		.gid = (uint32_t)archive_entry_gid(e),
-		.size = archive_entry_size_is_set(e) ? (uint64_t)archive_entry_size(e) : 0,
-		.rdev = archive_entry_rdev(e),
+		.symlink = hardlink ? NULL : libarchive.entry_symlink(e),
+		.mode = hardlink ? libarchive.entry_perm(e) : libarchive.entry_mode(e),
+		.uid = (uint32_t)libarchive.entry_uid(e),
+		.gid = (uint32_t)libarchive.entry_gid(e),
+		.size = libarchive.entry_size_is_set(e) ? (uint64_t)libarchive.entry_size(e) : 0,
+		.rdev = libarchive.entry_rdev(e),
 		.acl_access = read_acl(e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, &r->acl_access),
 		.acl_default = read_acl(e, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, &r->acl_default),
 		.xattrs = r->xattrs.items,
@@ -141,15 +143,15 @@ static int fill_entry(struct tar_reader *r, struct archive_entry *e, struct erro
 	};
 	if (str_is_empty(r->entry.path))
 		return error_set(err, 400, "Invalid archive: entry without a name");
-	if (archive_entry_uid(e) < 0 || archive_entry_uid(e) >= UINT32_MAX ||
-	    archive_entry_gid(e) < 0 || archive_entry_gid(e) >= UINT32_MAX)
+	if (libarchive.entry_uid(e) < 0 || libarchive.entry_uid(e) >= UINT32_MAX ||
+	    libarchive.entry_gid(e) < 0 || libarchive.entry_gid(e) >= UINT32_MAX)
 		return error_set(err, 400, "Invalid archive: bad owner of \"%s\"", r->entry.path);
-	if (archive_entry_size_is_set(e) && archive_entry_size(e) < 0)
+	if (libarchive.entry_size_is_set(e) && libarchive.entry_size(e) < 0)
 		return error_set(err, 400, "Invalid archive: bad size of \"%s\"", r->entry.path);
 
 	int64_t mtime;
-	if (__builtin_mul_overflow(archive_entry_mtime(e), DATE_SECOND, &mtime) ||
-	    __builtin_add_overflow(mtime, archive_entry_mtime_nsec(e), &mtime))
+	if (__builtin_mul_overflow(libarchive.entry_mtime(e), DATE_SECOND, &mtime) ||
+	    __builtin_add_overflow(mtime, libarchive.entry_mtime_nsec(e), &mtime))
 		mtime = 0;
 	r->entry.mtime = mtime;
 	return 0;
@@ -158,7 +160,7 @@ static int fill_entry(struct tar_reader *r, struct archive_entry *e, struct erro
 int tar_read_next(struct tar_reader *r, const struct tar_entry **ret, struct error **err)
 {
 	struct archive_entry *e;
-	int result = archive_read_next_header(r->archive, &e);
+	int result = libarchive.read_next_header(r->archive, &e);
 
 	if (result == ARCHIVE_EOF)
 		return 0;
@@ -180,7 +182,7 @@ int tar_read_block(struct tar_reader *r, const void **ret, size_t *ret_size, int
                    struct error **err)
 {
 	la_int64_t offset;
-	int result = archive_read_data_block(r->archive, ret, ret_size, &offset);
+	int result = libarchive.read_data_block(r->archive, ret, ret_size, &offset);
 
 	if (result == ARCHIVE_EOF)
 		return 0;
@@ -223,7 +225,7 @@ int tar_read_text(struct tar_reader *r, size_t max, char **ret, size_t *ret_size
 
 uint64_t tar_read_position(struct tar_reader *r)
 {
-	la_int64_t n = archive_filter_bytes(r->archive, -1);
+	la_int64_t n = libarchive.filter_bytes(r->archive, -1);
 
 	return n > 0 ? (uint64_t)n : 0;
 }
@@ -233,7 +235,8 @@ void tar_read_close(struct tar_reader *r)
 	if (!r)
 		return;
 
-	archive_read_free(r->archive);
+	if (r->archive)
+		libarchive.read_free(r->archive);
 	ARRAY_DONE(&r->xattrs);
 	strbuf_done(&r->acl_access);
 	strbuf_done(&r->acl_default);

@@ -1,7 +1,5 @@
 #include "lib/data/tar_write.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
 #include "lib/base/tree.h"
+#include "lib/data/libarchive.h"
 
 #define BUFFER_SIZE ((size_t)256 * 1024)
 #define MAX_XATTR ((size_t)65536) /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
@@ -32,12 +31,12 @@ struct tar_writer {
 
 static void free_entry(struct archive_entry **e)
 {
-	archive_entry_free(*e);
+	libarchive.entry_free(*e);
 }
 
 static int fail(struct tar_writer *w, struct error **err)
 {
-	const char *problem = archive_error_string(w->archive);
+	const char *problem = libarchive.error_string(w->archive);
 
 	if (w->problem)
 		return error_set_errno(err, w->problem, "Failed writing archive");
@@ -56,44 +55,35 @@ static la_ssize_t write_out(struct archive *a, void *arg, const void *data, size
 		return (la_ssize_t)size;
 
 	w->problem = r;
-	archive_set_error(a, -r, "Failed writing");
+	libarchive.set_error(a, -r, "Failed writing");
 	return -1;
 }
 
 static int add_filter(struct tar_writer *w, struct error **err)
 {
-	/* clang-format off */
-	static int (*const filters[N_COMPRESS_KINDS])(struct archive *a) = {
-		[COMPRESS_NONE] = archive_write_add_filter_none,
-		[COMPRESS_GZIP] = archive_write_add_filter_gzip,
-		[COMPRESS_BZIP2] = archive_write_add_filter_bzip2,
-		[COMPRESS_XZ] = archive_write_add_filter_xz,
-		[COMPRESS_LZMA] = archive_write_add_filter_lzma,
-		[COMPRESS_ZSTD] = archive_write_add_filter_zstd,
-	};
-	/* clang-format on */
 	const struct tar_write_options *o = &w->options;
 	char number[16];
 
-	if (!filters[o->compression])
+	/* libarchive's names are ours; it has none for what is no filter. */
+	if (o->compression != COMPRESS_NONE &&
+	    libarchive.write_add_filter_by_name(w->archive, compress_name(o->compression)) <
+	            ARCHIVE_WARN)
 		return error_set(err, 400, "An archive cannot be compressed with \"%s\"",
 		                 compress_name(o->compression));
-	if (filters[o->compression](w->archive) < ARCHIVE_WARN)
-		return fail(w, err);
 
 	snprintf(number, sizeof(number), "%d", o->level);
 	if (o->level && o->compression != COMPRESS_NONE &&
-	    archive_write_set_filter_option(w->archive, NULL, "compression-level", number) <
+	    libarchive.write_set_filter_option(w->archive, NULL, "compression-level", number) <
 	            ARCHIVE_WARN)
 		return error_set(err, 400, "Invalid compression level %d", o->level);
 
 	/* Not all know these. */
 	snprintf(number, sizeof(number), "%d", o->threads);
 	if (o->threads > 1)
-		archive_write_set_filter_option(w->archive, NULL, "threads", number);
+		libarchive.write_set_filter_option(w->archive, NULL, "threads", number);
 	if (o->compression == COMPRESS_GZIP)
-		archive_write_set_filter_option(w->archive, NULL, "timestamp", NULL);
-	archive_clear_error(w->archive);
+		libarchive.write_set_filter_option(w->archive, NULL, "timestamp", NULL);
+	libarchive.clear_error(w->archive);
 	return 0;
 }
 
@@ -103,21 +93,24 @@ int tar_write_open(const struct tar_write_options *options, struct tar_writer **
 	scoped(tar_write_closep) struct tar_writer *w = xcalloc(1, sizeof(*w));
 
 	w->options = *options;
-	w->archive = archive_write_new();
+	int r = libarchive_load(err);
+	if (r < 0)
+		return r;
+	w->archive = libarchive.write_new();
 	if (!w->archive)
 		abort();
 
-	int r = add_filter(w, err);
+	r = add_filter(w, err);
 	if (r < 0)
 		return r;
 
-	archive_write_set_format_pax_restricted(w->archive);
+	libarchive.write_set_format_pax_restricted(w->archive);
 
 	/* What other programs read; libarchive would write its own form as well. */
-	archive_write_set_format_option(w->archive, "pax", "xattrheader", "SCHILY");
-	archive_write_set_bytes_per_block(w->archive, 64 * 1024);
-	archive_write_set_bytes_in_last_block(w->archive, 1);
-	if (archive_write_open(w->archive, w, NULL, write_out, NULL) < ARCHIVE_WARN)
+	libarchive.write_set_format_option(w->archive, "pax", "xattrheader", "SCHILY");
+	libarchive.write_set_bytes_per_block(w->archive, 64 * 1024);
+	libarchive.write_set_bytes_in_last_block(w->archive, 1);
+	if (libarchive.write_open(w->archive, w, NULL, write_out, NULL) < ARCHIVE_WARN)
 		return fail(w, err);
 
 	*ret = TAKE_PTR(w);
@@ -126,37 +119,39 @@ int tar_write_open(const struct tar_write_options *options, struct tar_writer **
 
 static struct archive_entry *make_entry(const struct tar_entry *entry)
 {
-	struct archive_entry *e = archive_entry_new();
+	struct archive_entry *e = libarchive.entry_new();
 	if (!e)
 		abort();
 
-	archive_entry_copy_pathname(e, entry->path);
-	archive_entry_set_mode(e, entry->mode);
-	archive_entry_set_uid(e, entry->uid);
-	archive_entry_set_gid(e, entry->gid);
-	archive_entry_set_size(e, S_ISREG(entry->mode) && !entry->hardlink ? (la_int64_t)entry->size
-	                                                                   : 0);
-	archive_entry_set_mtime(e, entry->mtime / DATE_SECOND, (long)(entry->mtime % DATE_SECOND));
+	libarchive.entry_copy_pathname(e, entry->path);
+	libarchive.entry_set_mode(e, entry->mode);
+	libarchive.entry_set_uid(e, entry->uid);
+	libarchive.entry_set_gid(e, entry->gid);
+	libarchive.entry_set_size(
+		e, S_ISREG(entry->mode) && !entry->hardlink ? (la_int64_t)entry->size : 0);
+	libarchive.entry_set_mtime(e, entry->mtime / DATE_SECOND,
+	                           (long)(entry->mtime % DATE_SECOND));
 	if (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))
-		archive_entry_set_rdev(e, entry->rdev);
+		libarchive.entry_set_rdev(e, entry->rdev);
 	if (entry->hardlink)
-		archive_entry_copy_hardlink(e, entry->hardlink);
+		libarchive.entry_copy_hardlink(e, entry->hardlink);
 	else if (entry->symlink)
-		archive_entry_copy_symlink(e, entry->symlink);
+		libarchive.entry_copy_symlink(e, entry->symlink);
 	if (entry->acl_access)
-		archive_entry_acl_from_text(e, entry->acl_access, ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
+		libarchive.entry_acl_from_text(e, entry->acl_access, ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
 	if (entry->acl_default)
-		archive_entry_acl_from_text(e, entry->acl_default, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT);
+		libarchive.entry_acl_from_text(e, entry->acl_default,
+		                               ARCHIVE_ENTRY_ACL_TYPE_DEFAULT);
 	for (size_t i = 0; i < entry->n_xattrs; i++)
-		archive_entry_xattr_add_entry(e, entry->xattrs[i].name, entry->xattrs[i].value,
-		                              entry->xattrs[i].size);
+		libarchive.entry_xattr_add_entry(e, entry->xattrs[i].name, entry->xattrs[i].value,
+		                                 entry->xattrs[i].size);
 	return e;
 }
 
 /* A warning is about a name that is not UTF-8, which is then written as it is. */
 static int write_header(struct tar_writer *w, struct archive_entry *e, struct error **err)
 {
-	return archive_write_header(w->archive, e) < ARCHIVE_WARN ? fail(w, err) : 0;
+	return libarchive.write_header(w->archive, e) < ARCHIVE_WARN ? fail(w, err) : 0;
 }
 
 int tar_write_entry(struct tar_writer *w, const struct tar_entry *entry, struct error **err)
@@ -169,7 +164,7 @@ int tar_write_entry(struct tar_writer *w, const struct tar_entry *entry, struct 
 int tar_write_data(struct tar_writer *w, const void *data, size_t size, struct error **err)
 {
 	for (const char *at = data; size;) {
-		la_ssize_t n = archive_write_data(w->archive, at, size);
+		la_ssize_t n = libarchive.write_data(w->archive, at, size);
 		if (n <= 0)
 			return fail(w, err);
 
@@ -389,10 +384,10 @@ static void find_holes(const struct file *f, struct archive_entry *e)
 		end = lseek(f->fd, start, SEEK_HOLE);
 		if (end < 0)
 			end = size;
-		archive_entry_sparse_add_entry(e, start, end - start);
+		libarchive.entry_sparse_add_entry(e, start, end - start);
 	}
 	if (end == 0)
-		archive_entry_sparse_add_entry(e, size, 0);
+		libarchive.entry_sparse_add_entry(e, size, 0);
 }
 
 static int report(struct tree *t, size_t size)
@@ -517,7 +512,7 @@ int tar_write_tree(struct tar_writer *w, int dir, const struct tar_tree_options 
 
 int tar_write_finish(struct tar_writer *w, struct error **err)
 {
-	return archive_write_close(w->archive) < ARCHIVE_WARN ? fail(w, err) : 0;
+	return libarchive.write_close(w->archive) < ARCHIVE_WARN ? fail(w, err) : 0;
 }
 
 void tar_write_close(struct tar_writer *w)
@@ -525,8 +520,10 @@ void tar_write_close(struct tar_writer *w)
 	if (!w)
 		return;
 
-	/* Without this, freeing would still write the end. */
-	archive_write_fail(w->archive);
-	archive_write_free(w->archive);
+	if (w->archive) {
+		/* Without this, freeing would still write the end. */
+		libarchive.write_fail(w->archive);
+		libarchive.write_free(w->archive);
+	}
 	free(w);
 }

@@ -1,55 +1,24 @@
 #include "lib/net/http_client.h"
 
-#include <curl/curl.h>
 #include <errno.h>
-#include <limits.h>
-#include <pthread.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
 #include "lib/base/alloc.h"
-#include "lib/base/cancel.h"
 #include "lib/base/date.h"
-#include "lib/base/fd.h"
-#include "lib/base/strbuf.h"
+#include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/net/http_client_impl.h"
-#include "lib/net/socket.h"
+#include "lib/net/stream.h"
 
-enum { DEFAULT_RESPONSE_MAX = 64 * 1024 * 1024, POLL_MS = 1000 };
+enum { DEFAULT_CONNECT_MS = 10 * 1000, DEFAULT_KEEP_IDLE = 4 };
 
-/* A connection cache with one easy handle; idle ones wait in the client. */
-struct handle {
-	struct list entry;
-	CURLM *multi;
-	CURL *easy;
-};
-
-/* What one request's callbacks need. */
-struct transfer {
-	const struct http_request *req;
-	CURL *easy;
-	struct strbuf body;
-	char **headers;
-	uint64_t fd_size;
-	uint64_t body_left; /* To be read from body_fd. */
-	int failure;        /* Negative errno of a callback. */
-	bool is_too_large;
-	long status;
-};
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-
-static void init_curl(void)
-{
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		abort();
-}
+/* Shorter than servers keep an idle connection, so that none is closed just as we use it. */
+#define IDLE_MAX_MS 100000
 
 static char *copy(const char *text)
 {
@@ -61,7 +30,6 @@ struct http_client *http_client_new(const struct http_client_config *config)
 	struct http_client *client = xcalloc(1, sizeof(*client));
 	const char *address = config->address;
 
-	pthread_once(&curl_once, init_curl);
 	refs_init(&client->refs);
 	mutex_init(&client->lock);
 	list_init(&client->idle);
@@ -81,15 +49,9 @@ struct http_client *http_client_new(const struct http_client_config *config)
 	client->cert_path = copy(config->cert_path);
 	client->key_path = copy(config->key_path);
 	client->user_agent = xstrdup(config->user_agent ? config->user_agent : "muster");
-	client->connect_ms = config->connect_timeout_ms ? config->connect_timeout_ms : 10 * 1000;
-	client->keep_idle = config->keep_idle ? config->keep_idle : 4;
-
-	scoped(error_freep) struct error *err = NULL;
-	scoped(x509_freep) struct x509 *cert = NULL;
-	if (client->server_cert_pem &&
-	    x509_parse_pem(client->server_cert_pem, strlen(client->server_cert_pem), &cert, &err) ==
-	            0)
-		client->pin = x509_public_key_pin(cert);
+	client->connect_ms =
+		config->connect_timeout_ms ? config->connect_timeout_ms : DEFAULT_CONNECT_MS;
+	client->keep_idle = config->keep_idle ? config->keep_idle : DEFAULT_KEEP_IDLE;
 	return client;
 }
 
@@ -99,179 +61,69 @@ struct http_client *http_client_ref(struct http_client *client)
 	return client;
 }
 
-static void handle_free(struct handle *h)
-{
-	curl_easy_cleanup(h->easy);
-	curl_multi_cleanup(h->multi);
-	free(h);
-}
-
 void http_client_unref(struct http_client *client)
 {
 	if (!client || !refs_put(&client->refs))
 		return;
 
-	struct handle *h;
+	struct http_link *link;
 	mutex_lock(&client->lock);
-	LIST_FOREACH (h, &client->idle, entry)
-		handle_free(h);
+	LIST_FOREACH (link, &client->idle, entry)
+		http_link_free(link);
 	mutex_unlock(&client->lock);
 	mutex_done(&client->lock);
 	free(client->unix_path);
 	free(client->base);
 	free(client->server_cert_pem);
-	free(client->pin);
 	free(client->cert_path);
 	free(client->key_path);
 	free(client->user_agent);
 	free(client);
 }
 
-/* --- Handles --- */
+/* --- Connections that are kept --- */
 
-static struct handle *take_handle(struct http_client *client)
+/* Neither closed by the server nor with something to say that nobody asked for. */
+static bool is_alive(const struct http_link *link)
 {
-	struct handle *h;
+	char byte;
 
-	mutex_lock(&client->lock);
-	h = LIST_FIRST(&client->idle, struct handle, entry);
-	if (h) {
-		list_remove(&h->entry);
-		client->n_idle--;
-	}
-	mutex_unlock(&client->lock);
-	if (h)
-		return h;
-
-	h = xcalloc(1, sizeof(*h));
-	h->multi = curl_multi_init();
-	h->easy = curl_easy_init();
-	if (!h->multi || !h->easy)
-		abort();
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 1L);
-	return h;
+	return date_monotonic() - link->given_at < IDLE_MAX_MS &&
+	       stream_read(link->stream, &byte, 1) == -EAGAIN;
 }
 
-static void give_handle(struct http_client *client, struct handle *h)
+static struct http_link *take_idle(struct http_client *client)
 {
+	for (;;) {
+		mutex_lock(&client->lock);
+		struct http_link *link = LIST_FIRST(&client->idle, struct http_link, entry);
+		if (link) {
+			list_remove(&link->entry);
+			client->n_idle--;
+		}
+		mutex_unlock(&client->lock);
+
+		if (!link || is_alive(link))
+			return link;
+		http_link_free(link);
+	}
+}
+
+static void give_take(struct http_client *client, struct http_link *link)
+{
+	link->given_at = date_monotonic();
 	mutex_lock(&client->lock);
 	bool is_kept = client->n_idle < client->keep_idle;
 	if (is_kept) {
-		list_add_first(&client->idle, &h->entry);
+		list_add_first(&client->idle, &link->entry);
 		client->n_idle++;
 	}
 	mutex_unlock(&client->lock);
 	if (!is_kept)
-		handle_free(h);
-}
-
-/* --- What curl calls --- */
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
-{
-	int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
-
-	if (fd >= 0 && addr->family != AF_UNIX)
-		socket_tune_tcp(fd);
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-static size_t on_header(char *data, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	size_t length = size * n;
-
-	/* A status line begins a new answer: what came before was a 100. */
-	if (length >= 5 && strncmp(data, "HTTP/", 5) == 0) {
-		strv_free(t->headers);
-		t->headers = NULL;
-		return length;
-	}
-	while (length > 0 && (data[length - 1] == '\n' || data[length - 1] == '\r'))
-		length--;
-	if (length > 0)
-		strv_add_take(&t->headers, xasprintf("%.*s", (int)length, data));
-	return size * n;
-}
-
-static size_t on_data(char *data, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	size_t max = t->req->response_max ? t->req->response_max : DEFAULT_RESPONSE_MAX;
-
-	size *= n;
-	if (t->status == 0)
-		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-
-	if (t->req->has_response_fd && t->status >= 200 && t->status < 300) {
-		t->failure = fd_write_full(t->req->response_fd, data, size);
-		if (t->failure < 0)
-			return 0;
-		t->fd_size += size;
-		return size;
-	}
-	if (size > max - t->body.size) {
-		t->is_too_large = true;
-		return 0;
-	}
-	strbuf_add_n(&t->body, data, size);
-	return size;
-}
-
-static size_t on_body_wanted(char *data, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-
-	size *= n;
-	if (size > t->body_left)
-		size = (size_t)t->body_left;
-	if (size == 0)
-		return 0;
-
-	ssize_t got;
-	do
-		got = read(t->req->body_fd, data, size);
-	while (got < 0 && errno == EINTR);
-	if (got < 0) {
-		t->failure = -errno;
-		return CURL_READFUNC_ABORT;
-	}
-	t->body_left -= (uint64_t)got;
-	return (size_t)got;
-}
-
-static int on_progress(void *arg, curl_off_t in_total, curl_off_t in, curl_off_t out_total,
-                       curl_off_t out)
-{
-	struct transfer *t = arg;
-
-	if (t->req->progress)
-		t->req->progress((uint64_t)out, (uint64_t)in,
-		                 (uint64_t)(out_total > 0 ? out_total : in_total),
-		                 t->req->progress_arg);
-	return 0;
+		http_link_free(link);
 }
 
 /* --- A request --- */
-
-static void set_identity(const struct http_client *client, CURL *easy)
-{
-	if (client->unix_path)
-		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_path);
-	if (client->cert_path) {
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, client->cert_path);
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, client->key_path);
-	}
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (client->trust_system)
-		return;
-
-	/* No names and authorities: the key itself is compared before anything is sent. */
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	if (client->pin)
-		curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, client->pin);
-}
 
 static bool has_header(const struct http_request *req, const char *name)
 {
@@ -283,176 +135,168 @@ static bool has_header(const struct http_request *req, const char *name)
 	return false;
 }
 
-static struct curl_slist *set_headers(const struct http_request *req, CURL *easy)
+/* The length of a file up to its end is known before it is sent; that of a pipe is not. */
+static void measure(struct http_request *req)
 {
-	struct curl_slist *list = NULL;
+	struct stat st;
 
-	for (const char *const *h = req->headers; h && *h; h++)
-		list = curl_slist_append(list, *h);
-	if (!has_header(req, "Content-Type"))
-		list = curl_slist_append(list, "Content-Type:");
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-	return list;
-}
-
-static void set_body(struct transfer *t, CURL *easy)
-{
-	const struct http_request *req = t->req;
-	const char *method = req->method ? req->method : "GET";
-
-	if (req->has_body_fd) {
-		t->body_left = req->body_size;
-		curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_body_wanted);
-		curl_easy_setopt(easy, CURLOPT_READDATA, t);
-		if (req->body_size != UINT64_MAX)
-			curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-			                 (curl_off_t)req->body_size);
-	} else if (req->body || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-	           strcmp(method, "PATCH") == 0) {
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_size);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, req->body ? req->body : "");
-	} else if (strcmp(method, "HEAD") == 0) {
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	if (!req->has_body_fd || req->body_size != UINT64_MAX || fstat(req->body_fd, &st) < 0 ||
+	    !S_ISREG(st.st_mode))
 		return;
-	}
-	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+
+	off_t at = lseek(req->body_fd, 0, SEEK_CUR);
+	if (at >= 0)
+		req->body_size = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
 }
 
-static void wake_up(void *arg)
+static bool is_chunked(const struct http_request *req)
 {
-	curl_multi_wakeup(arg);
+	return req->has_body_fd && req->body_size == UINT64_MAX;
 }
 
-/* Runs the transfer to its end, its deadline or its cancellation. */
-static CURLcode run(struct handle *h, const struct http_request *req, int64_t deadline,
-                    int *ret_interrupt)
+static void write_head(const struct http_client *client, const struct http_link *link,
+                       const struct http_request *req, struct strbuf *head)
 {
-	uint64_t id = cancel_on(req->cancel, wake_up, h->multi);
-	CURLcode result = CURLE_FAILED_INIT;
-	int n_running = 1, r = 0;
+	const char *method = req->method ? req->method : "GET";
+	bool has_body = req->has_body_fd || req->body || str_equals(method, "POST") ||
+	                str_equals(method, "PUT") || str_equals(method, "PATCH");
 
-	curl_multi_add_handle(h->multi, h->easy);
-	while (n_running > 0) {
-		r = cancel_code(req->cancel);
-		int left = date_left(deadline);
-		if (r == 0 && left == 0)
-			r = -ETIMEDOUT;
-		if (r < 0)
-			break;
-		if (curl_multi_perform(h->multi, &n_running) != CURLM_OK)
-			break;
-		if (n_running > 0)
-			curl_multi_poll(h->multi, NULL, 0,
-			                left >= 0 && left < POLL_MS ? left : POLL_MS, NULL);
-	}
-
-	int n_messages;
-	CURLMsg *message;
-	while ((message = curl_multi_info_read(h->multi, &n_messages)))
-		if (message->msg == CURLMSG_DONE)
-			result = message->data.result;
-	curl_multi_remove_handle(h->multi, h->easy);
-	cancel_off(req->cancel, id);
-	*ret_interrupt = r;
-	return result;
+	strbuf_addf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, req->path, link->host);
+	if (!has_header(req, "User-Agent"))
+		strbuf_addf(head, "User-Agent: %s\r\n", client->user_agent);
+	for (const char *const *h = req->headers; h && *h; h++)
+		strbuf_addf(head, "%s\r\n", *h);
+	if (is_chunked(req))
+		strbuf_add(head, "Transfer-Encoding: chunked\r\n");
+	else if (has_body)
+		strbuf_addf(
+			head, "Content-Length: %llu\r\n",
+			(unsigned long long)(req->has_body_fd || req->body ? req->body_size : 0));
+	strbuf_add(head, "\r\n");
 }
 
-static int fail_as(struct error **err, int status, int code, const char *server, const char *reason)
+/* A small body goes with the head: one packet, one record. */
+static int send_request(const struct http_client *client, const struct http_link *link,
+                        const struct http_request *req, struct http_wait wait)
 {
-	error_set(err, status, "Failed reaching \"%s\": %s", server, reason);
-	(*err)->code = code;
-	return code;
+	scoped(strbuf_done) struct strbuf head = { 0 };
+	bool is_small = !req->has_body_fd && req->body && req->body_size < 8192;
+
+	write_head(client, link, req, &head);
+	if (is_small)
+		strbuf_add_n(&head, req->body, (size_t)req->body_size);
+
+	int r = http_client_io_write(link->stream, head.text, head.size, wait);
+	if (r < 0 || is_small)
+		return r;
+	return http_client_io_write_body(link->stream, req, is_chunked(req), wait);
 }
 
-static int explain(const struct http_client *client, const struct transfer *t, CURLcode result,
-                   int interrupt, const char *text, struct error **err)
-{
-	const char *server = client->unix_path ? client->unix_path : client->base;
+struct outcome {
+	bool has_sent;     /* The server may have all of the request. */
+	bool has_answered; /* A byte of the answer came. */
+	bool is_open;      /* The connection is good for another request. */
+	int copy_failure;
+};
 
-	if (interrupt == -ECANCELED)
-		return fail_as(err, 499, -ECANCELED, server, "Cancelled");
-	if (interrupt < 0 || result == CURLE_OPERATION_TIMEDOUT)
-		return fail_as(err, 504, -ETIMEDOUT, server, "Timed out");
-	if (t->is_too_large)
+static int exchange(const struct http_client *client, const struct http_link *link,
+                    const struct http_request *req, struct http_wait wait,
+                    struct http_response *res, struct outcome *ret)
+{
+	bool is_empty = true;
+
+	*ret = (struct outcome){ 0 };
+	int sent = send_request(client, link, req, wait);
+	ret->has_sent = sent == 0;
+	if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET)
+		return sent;
+
+	/* A server that does not want the rest may have said why before it closed. */
+	int r = http_client_io_read_head(link->stream, wait, res, &is_empty);
+	ret->has_answered = !is_empty;
+	if (r == 0)
+		r = http_client_io_read_body(link->stream, req, wait, res, &ret->is_open,
+		                             &ret->copy_failure);
+	ret->is_open = ret->is_open && r == 0 && sent == 0 && !stream_has_pending(link->stream);
+	return r < 0 && sent < 0 ? sent : r;
+}
+
+/*
+ * Whether a request that failed on a connection which had been idle may be sent again: the server
+ * had closed it, and either got no whole request or one that may come twice.
+ */
+static bool may_repeat(const struct http_request *req, const struct outcome *o, int r)
+{
+	static const char *const once[] = { "POST", "PATCH" };
+
+	if (o->has_answered || req->has_body_fd || (r != -ECONNRESET && r != -EPIPE))
+		return false;
+	if (!o->has_sent)
+		return true;
+	for (size_t i = 0; i < COUNT_OF(once); i++)
+		if (str_equals(req->method, once[i]))
+			return false;
+	return true;
+}
+
+static int explain(const struct http_client *client, const struct outcome *o, int r,
+                   struct error **err)
+{
+	const char *server = http_client_name(client);
+
+	if (o->copy_failure < 0)
+		return error_set_errno(err, o->copy_failure, "Failed copying the body");
+	if (r == -EFBIG)
 		return error_set(err, 500, "Answer of \"%s\" is too large", server);
-	if (t->failure < 0)
-		return error_set_errno(err, t->failure, "Failed copying the body");
-	if (result == CURLE_SSL_PINNEDPUBKEYNOTMATCH || result == CURLE_PEER_FAILED_VERIFICATION)
-		return error_set(err, 403, "Certificate of \"%s\" is not the expected one", server);
-	return error_set(err, 503, "Failed reaching \"%s\": %s", server,
-	                 *text ? text : curl_easy_strerror(result));
+	return http_client_dial_fail(server, r, r == -EPROTO ? "Malformed answer" : NULL, err);
 }
 
-/* Makes the handle ready for this request. The headers returned must outlive it. */
-static struct curl_slist *set_up(const struct http_client *client, struct transfer *t,
-                                 const char *url, char *error_text)
+static int check(const struct http_client *client, struct error **err)
 {
-	CURL *easy = t->easy;
+	bool is_tls = !client->unix_path && strncmp(client->base, "https:", 6) == 0;
 
-	curl_easy_reset(easy);
-	curl_easy_setopt(easy, CURLOPT_URL, url);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_ms);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-	if (t->req->progress) {
-		curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-		curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-		curl_easy_setopt(easy, CURLOPT_XFERINFODATA, t);
-	}
-	set_identity(client, easy);
-	set_body(t, easy);
-	return set_headers(t->req, easy);
+	if (is_tls && !client->server_cert_pem && !client->trust_system && !client->trust_any)
+		return error_set(err, 403, "Certificate of \"%s\" is not known", client->base);
+	return 0;
 }
 
-int http_client_do(struct http_client *client, const struct http_request *req,
+int http_client_do(struct http_client *client, const struct http_request *request,
                    struct http_response *ret_res, struct error **err)
 {
-	char error_text[CURL_ERROR_SIZE] = "";
+	scoped(http_response_done) struct http_response res = { 0 };
+	struct http_request req = *request;
+	struct http_wait wait = { .deadline = DEADLINE_NEVER, .cancel = req.cancel };
+	struct outcome outcome = { 0 };
 
-	if (client->server_cert_pem && !client->pin)
-		return error_set(err, 400, "Certificate of \"%s\" cannot be read", client->base);
-	if (!client->unix_path && !client->pin && !client->trust_system && !client->trust_any &&
-	    strncmp(client->base, "https:", 6) == 0)
-		return error_set(err, 403, "Certificate of \"%s\" is not known", client->base);
-
-	struct handle *h = take_handle(client);
-	struct transfer t = { .req = req, .easy = h->easy };
-	scoped_free char *url = xasprintf("%s%s", client->base, req->path);
-	struct curl_slist *headers = set_up(client, &t, url, error_text);
-
-	int interrupt;
-	int64_t deadline = req->timeout_ms ? date_deadline(req->timeout_ms) : DEADLINE_NEVER;
-	CURLcode result = run(h, req, deadline, &interrupt);
-	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &t.status);
-	curl_slist_free_all(headers);
-
-	int r = 0;
-	if (interrupt < 0 || result != CURLE_OK) {
-		r = explain(client, &t, result, interrupt, error_text, err);
-		handle_free(h);
-		strbuf_done(&t.body);
-		strv_free(t.headers);
+	if (req.timeout_ms)
+		wait.deadline = date_deadline(req.timeout_ms);
+	measure(&req);
+	int r = check(client, err);
+	if (r < 0)
 		return r;
+
+	scoped(http_link_freep) struct http_link *link = take_idle(client);
+	if (link) {
+		r = exchange(client, link, &req, wait, &res, &outcome);
+		if (r < 0 && may_repeat(&req, &outcome, r)) {
+			http_link_free(link);
+			link = NULL;
+			http_response_done(&res);
+		}
 	}
-	give_handle(client, h);
-	*ret_res = (struct http_response){
-		.status = (int)t.status,
-		.size = t.body.size,
-		.headers = t.headers,
-		.fd_size = t.fd_size,
-	};
-	ret_res->body = strbuf_take(&t.body);
+	if (!link) {
+		r = http_client_dial(client, wait, &link, err);
+		if (r < 0)
+			return r;
+		r = exchange(client, link, &req, wait, &res, &outcome);
+	}
+	if (r < 0)
+		return explain(client, &outcome, r, err);
+
+	if (outcome.is_open)
+		give_take(client, TAKE_PTR(link));
+	*ret_res = res;
+	res = (struct http_response){ 0 };
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/cancel.h"
 #include "lib/base/date.h"
 #include "lib/base/scoped.h"
 
@@ -161,26 +162,35 @@ int socket_listen_address(const char *address, uint16_t fallback, int *ret_fds, 
 	return (int)n_fds;
 }
 
-int socket_wait(int fd, short events, int timeout_ms)
+int socket_wait_cancel(int fd, short events, int64_t deadline, struct cancel *cancel)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = events };
-	int64_t deadline = date_deadline(timeout_ms);
+	struct pollfd fds[] = { { .fd = fd, .events = events },
+		                { .fd = cancel_fd(cancel), .events = POLLIN } };
 
 	for (;;) {
-		int r = poll(&poll_fd, 1, date_left(deadline));
-		if (r > 0)
-			return 0;
+		int r = cancel_code(cancel);
+		if (r < 0)
+			return r;
+		r = poll(fds, COUNT_OF(fds), date_left(deadline));
 		if (r == 0)
 			return -ETIMEDOUT;
-		if (errno != EINTR)
+		if (r < 0 && errno != EINTR)
 			return -errno;
+		if (r > 0 && fds[0].revents)
+			return fds[0].revents;
 	}
 }
 
-static int connect_within(int fd, const struct sockaddr *addr, socklen_t size, int timeout_ms)
+int socket_wait(int fd, short events, int timeout_ms)
 {
-	int64_t deadline = date_deadline(timeout_ms);
+	int r = socket_wait_cancel(fd, events, date_deadline(timeout_ms), NULL);
 
+	return r < 0 ? r : 0;
+}
+
+static int connect_within(int fd, const struct sockaddr *addr, socklen_t size, int64_t deadline,
+                          struct cancel *cancel)
+{
 	while (connect(fd, addr, size) < 0) {
 		/* A full backlog of a unix socket: nothing to poll for but time. */
 		if (errno == EAGAIN) {
@@ -192,7 +202,7 @@ static int connect_within(int fd, const struct sockaddr *addr, socklen_t size, i
 		if (errno != EINPROGRESS && errno != EINTR)
 			return -errno;
 
-		int r = socket_wait(fd, POLLOUT, date_left(deadline));
+		int r = socket_wait_cancel(fd, POLLOUT, deadline, cancel);
 		if (r < 0)
 			return r;
 
@@ -216,26 +226,33 @@ int socket_connect_unix(const char *path, int timeout_ms)
 	if (fd < 0)
 		return fd;
 
-	r = connect_within(fd, (struct sockaddr *)&addr, sizeof(addr), timeout_ms);
+	r = connect_within(fd, (struct sockaddr *)&addr, sizeof(addr), date_deadline(timeout_ms),
+	                   NULL);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-int socket_connect_tcp(const struct netaddr *addr, int timeout_ms)
+static int connect_tcp(const struct netaddr *addr, int64_t deadline, struct cancel *cancel)
 {
 	scoped_fd int fd = open_socket(addr->storage.ss_family);
 	if (fd < 0)
 		return fd;
 
 	socket_tune_tcp(fd);
-	int r = connect_within(fd, (const struct sockaddr *)&addr->storage, addr->size, timeout_ms);
+	int r = connect_within(fd, (const struct sockaddr *)&addr->storage, addr->size, deadline,
+	                       cancel);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-int socket_connect_address(const char *address, uint16_t fallback, int timeout_ms)
+int socket_connect_tcp(const struct netaddr *addr, int timeout_ms)
+{
+	return connect_tcp(addr, date_deadline(timeout_ms), NULL);
+}
+
+int socket_connect_cancel(const char *address, uint16_t fallback, int64_t deadline,
+                          struct cancel *cancel)
 {
 	struct netaddr addrs[MAX_ADDRESSES];
 	scoped_free char *host = NULL;
-	int64_t deadline = date_deadline(timeout_ms);
 	int n = resolve(address, fallback, addrs, &host);
 	if (n < 0)
 		return n;
@@ -245,11 +262,16 @@ int socket_connect_address(const char *address, uint16_t fallback, int timeout_m
 		int left = date_left(deadline);
 		if (left > 0 && i + 1 < n)
 			left /= 2; /* The next address gets its chance too. */
-		r = socket_connect_tcp(&addrs[i], left);
-		if (r >= 0)
+		r = connect_tcp(&addrs[i], date_deadline(left), cancel);
+		if (r >= 0 || r == -ECANCELED)
 			break;
 	}
 	return r;
+}
+
+int socket_connect_address(const char *address, uint16_t fallback, int timeout_ms)
+{
+	return socket_connect_cancel(address, fallback, date_deadline(timeout_ms), NULL);
 }
 
 int socket_accept(int listener, struct netaddr *ret_peer)

@@ -13,6 +13,8 @@
 
 #include "lib/net/netaddr.h"
 
+struct cancel;
+
 /* All return a descriptor (or 0) or a negative errno. */
 
 /* Binds and listens; a stale socket file at 'path' is replaced. Mode and group are set before
@@ -32,6 +34,10 @@ int socket_connect_tcp(const struct netaddr *addr, int timeout_ms);
 
 /* Tries each address of "host:port" in turn within 'timeout_ms' in all. */
 int socket_connect_address(const char *address, uint16_t fallback, int timeout_ms);
+
+/* The same until 'deadline' (date_deadline()), ended early by 'cancel' (NULL: by nothing). */
+int socket_connect_cancel(const char *address, uint16_t fallback, int64_t deadline,
+                          struct cancel *cancel);
 
 /* Non-blocking, close-on-exec. Returns -EAGAIN when there is nobody to accept. */
 int socket_accept(int listener, struct netaddr *ret_peer);
@@ -61,3 +67,6 @@ int socket_activation_fds(int *ret_fds, size_t max);
 
 /* Blocks until 'events' (POLLIN, POLLOUT) or -ETIMEDOUT. A negative timeout waits for ever. */
 int socket_wait(int fd, short events, int timeout_ms);
+
+/* Until 'deadline' or 'cancel', and with the events that there are as its result. */
+int socket_wait_cancel(int fd, short events, int64_t deadline, struct cancel *cancel);

@@ -163,40 +163,25 @@ int x509_ensure_files(const char *cert_path, const char *key_path, bool is_clien
 	return 0;
 }
 
-/* A certificate whose key cannot be read would be of no use, so this is part of reading one. */
-static int make_pin(gnutls_x509_crt_t crt, char **ret_pin)
+/* A certificate whose key cannot be read would be of no use. */
+static int check_key(gnutls_x509_crt_t crt)
 {
 	scoped(gnutls_pubkey_deinitp) gnutls_pubkey_t key = NULL;
-	gnutls_datum_t spki = { 0 };
 
 	int r = gnutls_pubkey_init(&key);
-	if (r >= 0)
-		r = gnutls_pubkey_import_x509(key, crt, 0);
-	if (r >= 0)
-		r = gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER, &spki);
-	if (r < 0)
-		return r;
-
-	uint8_t sum[DIGEST_SHA256_SIZE];
-	digest_sha256(spki.data, spki.size, sum);
-	gnutls_free(spki.data);
-	scoped_free char *text = base64_encode(sum, sizeof(sum));
-	*ret_pin = xasprintf("sha256//%s", text);
-	return 0;
+	return r < 0 ? r : gnutls_pubkey_import_x509(key, crt, 0);
 }
 
 static int new_from(gnutls_x509_crt_t crt, struct x509 **ret_cert, struct error **err)
 {
-	scoped_free char *pin = NULL;
 	gnutls_datum_t der;
-	int r = make_pin(crt, &pin);
+	int r = check_key(crt);
 	if (r >= 0)
 		r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
 	if (r < 0)
 		return fail(err, 400, "reading the certificate", r);
 
 	struct x509 *cert = xcalloc(1, sizeof(*cert));
-	cert->key_pin = TAKE_PTR(pin);
 	cert->der = xmalloc(der.size);
 	memcpy(cert->der, der.data, der.size);
 	cert->der_size = der.size;
@@ -273,7 +258,6 @@ void x509_free(struct x509 *cert)
 
 	free(cert->der);
 	free(cert->common_name);
-	free(cert->key_pin);
 	free(cert);
 }
 
@@ -299,11 +283,6 @@ bool x509_key_matches(const char *cert_pem, const char *key_pem)
 	int r = gnutls_certificate_set_x509_key_mem(cred, &cert, &key, GNUTLS_X509_FMT_PEM);
 	gnutls_certificate_free_credentials(cred);
 	return r >= 0;
-}
-
-char *x509_public_key_pin(const struct x509 *cert)
-{
-	return xstrdup(cert->key_pin);
 }
 
 bool x509_is_valid_now(const struct x509 *cert, const char **ret_reason)

@@ -45,7 +45,6 @@ struct x509 {
 	char fingerprint[X509_FINGERPRINT_SIZE]; /* SHA-256 of the DER, lower-case hex. */
 	char *common_name;                       /* "" if none. */
 	time_t not_before, not_after;
-	char *key_pin; /* Private. */
 };
 
 /* 400 if it is no certificate. */
@@ -63,9 +62,6 @@ char *x509_to_pem(const void *der, size_t size) MUST_CHECK;
 
 /* Whether 'key_pem' is the key of 'cert_pem'. */
 bool x509_key_matches(const char *cert_pem, const char *key_pem);
-
-/* The "subjectPublicKeyInfo" pin that libcurl takes: "sha256//BASE64". Owned by the caller. */
-char *x509_public_key_pin(const struct x509 *cert) MUST_CHECK;
 
 /* Whether it holds now; 'ret_reason' (static, may be NULL) says why not. */
 bool x509_is_valid_now(const struct x509 *cert, const char **ret_reason);

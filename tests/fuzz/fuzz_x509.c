@@ -14,9 +14,7 @@ static void check(int r, struct x509 *cert, struct error *err)
 		abort();
 	if (cert) {
 		scoped_free char *pem = x509_to_pem(cert->der, cert->der_size);
-		scoped_free char *pin = x509_public_key_pin(cert);
 		(void)pem;
-		(void)pin;
 	}
 	x509_free(cert);
 	error_free(err);

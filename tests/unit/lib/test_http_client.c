@@ -4,8 +4,11 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -13,6 +16,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
 #include "lib/base/fd.h"
+#include "lib/base/scoped.h"
 #include "lib/base/thread.h"
 #include "lib/data/jv.h"
 #include "lib/net/http_client.h"
@@ -274,6 +278,110 @@ static void restarts_are_survived(void **state)
 	http_response_done(&res);
 }
 
+/* A server that says the same, whatever it is asked. */
+struct parrot {
+	int listener;
+	char path[64];
+	const char *answer;
+	unsigned n_accepted;
+};
+
+static void *parrot_run(void *arg)
+{
+	struct parrot *p = arg;
+
+	for (;;) {
+		char request[4096];
+		scoped_fd int fd = accept(p->listener, NULL, NULL);
+		if (fd < 0)
+			return NULL;
+
+		p->n_accepted++;
+		while (read(fd, request, sizeof(request)) > 0)
+			if (fd_write_full(fd, p->answer, strlen(p->answer)) < 0 ||
+			    !strstr(p->answer, "alive"))
+				break;
+	}
+}
+
+static int ask(struct parrot *p, const struct http_request *req, struct http_response *res)
+{
+	scoped(error_freep) struct error *err = NULL;
+	pthread_t thread;
+
+	snprintf(p->path, sizeof(p->path), "/tmp/muster-parrot-%d", (int)getpid());
+	p->listener = socket_listen_unix(p->path, 0600, (gid_t)-1);
+	assert_true(p->listener >= 0);
+	fd_set_nonblock(p->listener, false);
+	assert_int_equal(thread_start(&thread, "parrot", 0, parrot_run, p), 0);
+
+	const struct http_client_config config = { .unix_path = p->path };
+	struct http_client *client = http_client_new(&config);
+	int r = http_client_do(client, req, res, &err);
+	http_client_unref(client);
+
+	shutdown(p->listener, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(p->listener);
+	unlink(p->path);
+	return r < 0 ? -err->status : res->status;
+}
+
+static void answers_are_read_strictly(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *answer; int want; const char *body; } cases[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", 200, "ab" },
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 X\r\nContent-Length: 0\r\n\r\n", 201, "" },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", 200, "abcde" },
+		{ "HTTP/1.0 200 OK\r\n\r\nto the end", 200, "to the end" },
+		{ "HTTP/1.1 204 None\r\n\r\n", 204, "" },
+		{ "HTTP/1.1 413 Large\r\nContent-Length: 1\r\n\r\nx", 413, "x" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", -503, NULL },
+		{ "HTTP/1.1 2x0 OK\r\n\r\n", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", -503, NULL },
+		{ "ICY 200 OK\r\n\r\n", -503, NULL },
+		{ "", -503, NULL },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct parrot parrot = { .answer = cases[i].answer };
+		struct http_response res = { 0 };
+		const struct http_request req = { .path = "/", .timeout_ms = 20000 };
+
+		assert_int_equal(ask(&parrot, &req, &res), cases[i].want);
+		if (cases[i].body)
+			assert_string_equal(res.body, cases[i].body);
+		/* A fresh connection that ends is no reason to ask again. */
+		assert_int_equal(parrot.n_accepted, 1);
+		http_response_done(&res);
+	}
+}
+
+/* One that refuses a large body without reading it is heard, not waited for. */
+static void early_answers_end_the_upload(void **state)
+{
+	struct parrot parrot = {
+		.answer = "HTTP/1.1 403 No\r\nContent-Length: 0\r\nX: alive\r\n\r\n"
+	};
+	scoped_fd int fd = fd_memfd("zeros");
+	struct http_response res = { 0 };
+
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	const struct http_request req = { .method = "POST",
+		                          .path = "/",
+		                          .body_fd = fd,
+		                          .has_body_fd = true,
+		                          .body_size = UINT64_MAX,
+		                          .timeout_ms = 60000 };
+	assert_int_equal(ask(&parrot, &req, &res), 403);
+	http_response_done(&res);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -286,6 +394,8 @@ int main(void)
 		TEST(envelopes_become_errors),
 		TEST(answers_have_a_largest_size),
 		TEST(restarts_are_survived),
+		cmocka_unit_test(answers_are_read_strictly),
+		cmocka_unit_test(early_answers_end_the_upload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
