@@ -67,7 +67,8 @@ static void picture_done(struct picture *p)
 	free(p->leader);
 }
 
-/* What a member has: its automatic roles and those of its row. Owned by the caller. */
+/* What a member has: its automatic roles and those of its row. Owned by the caller.
+ * A voter has the name of LXD 6.7 and the one that clients of earlier releases look for. */
 static char **roles_of(const struct db_member *row, const struct member *live, const char *leader)
 {
 	char **roles = NULL;
@@ -76,6 +77,8 @@ static char **roles_of(const struct db_member *row, const struct member *live, c
 		strv_add(&roles, "database-leader");
 	else if (live && *roles_name(live->role))
 		strv_add(&roles, roles_name(live->role));
+	if (live && live->role == ROLE_VOTER && !str_equals(live->address, leader))
+		strv_add(&roles, "database");
 	strv_add_all(&roles, row->roles);
 	return roles;
 }

@@ -17,6 +17,7 @@ def test_all_know_all_and_each_votes(bed):
         assert {r['status'] for r in rows.values()} == {'Online'}
         assert all(kit.votes(r) for r in rows.values())
         assert sum('database-leader' in r['roles'] for r in rows.values()) == 1
+        assert sum(r['roles'] == ['database-voter', 'database'] for r in rows.values()) == 2
 
 
 def test_a_joiner_has_the_pools_of_the_cluster(bed):
