@@ -10,14 +10,13 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/array.h"
+#include "lib/base/dir_stack.h"
 #include "lib/base/map.h"
 #include "lib/base/path.h"
 #include "lib/base/scoped.h"
 #include "lib/base/strbuf.h"
 #include "lib/base/strv.h"
-
-/* Levels that walking goes down; each holds an fd and some stack. */
-#define MAX_DEPTH 1000
 
 /* Levels that removing goes down before it moves what is deeper to the top. */
 #define REMOVE_DEPTH 64
@@ -202,40 +201,62 @@ static int list_dir(int fd, char ***ret_names)
 	return 0;
 }
 
-struct walk {
-	tree_visit *visit;
-	void *arg;
-	struct strbuf path;
+/* A directory on the way down. */
+struct walk_level {
+	char **names;
+	size_t next;      /* In 'names'. */
+	size_t path_size; /* Of its own path. */
+	struct stat st;
 };
 
-static int walk_entry(struct walk *w, int dir, const char *name, int depth);
+struct walk {
+	const struct tree_visitor *visitor;
+	struct strbuf path;
+	struct dir_stack dirs;
+	ARRAY_OF(struct walk_level) levels;
+};
 
-static int walk_content(struct walk *w, int fd, int depth)
+static int walk_down_take(struct walk *w, int fd)
 {
-	scoped(strv_freep) char **names = NULL;
-	size_t before = w->path.size;
+	struct walk_level level = { .path_size = w->path.size };
 
-	if (depth > MAX_DEPTH)
-		return -ENAMETOOLONG;
-
-	int r = list_dir(fd, &names);
+	int r = dir_stack_push_take(&w->dirs, fd, &level.st);
+	if (r == 0)
+		ARRAY_ADD(&w->levels, level);
 	if (r < 0)
 		return r;
-
-	STRV_FOREACH (name, names) {
-		if (before)
-			strbuf_add_char(&w->path, '/');
-		strbuf_add(&w->path, name);
-		r = walk_entry(w, fd, name, depth);
-		strbuf_truncate(&w->path, before);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	/* Not before: what was entered is left. One that is being removed has nothing in it. */
+	r = list_dir(fd, &w->levels.items[w->levels.n_items - 1].names);
+	return r == -ENOENT ? 0 : r;
 }
 
-static int walk_entry(struct walk *w, int dir, const char *name, int depth)
+static int leave(struct walk *w, int fd, const struct tree_entry *entry)
 {
+	const struct tree_visitor *v = w->visitor;
+
+	return v->leave ? v->leave(entry, fd, v->arg) : 0;
+}
+
+static int walk_up(struct walk *w)
+{
+	struct walk_level *level = &w->levels.items[w->levels.n_items - 1];
+	int fd = dir_stack_fd(&w->dirs);
+	struct tree_entry entry = { fd, "", strbuf_text(&w->path), &level->st };
+
+	if (w->levels.n_items > 1) {
+		entry.dir = dir_stack_parent_fd(&w->dirs);
+		entry.name = level[-1].names[level[-1].next - 1];
+	}
+	int r = leave(w, fd, &entry);
+	strv_free(level->names);
+	w->levels.n_items--;
+	int up = dir_stack_pop(&w->dirs);
+	return r < 0 ? r : up;
+}
+
+static int walk_entry(struct walk *w, const char *name)
+{
+	int dir = dir_stack_fd(&w->dirs);
 	struct stat st;
 
 	/* Gone since the directory was read. */
@@ -243,36 +264,65 @@ static int walk_entry(struct walk *w, int dir, const char *name, int depth)
 		return errno == ENOENT ? 0 : -errno;
 
 	struct tree_entry entry = { dir, name, strbuf_text(&w->path), &st };
-	int r = w->visit(&entry, w->arg);
+	int r = w->visitor->visit(&entry, w->visitor->arg);
 	if (r < 0)
 		return r;
 	if (r == TREE_SKIP || !S_ISDIR(st.st_mode))
 		return 0;
 
-	scoped_fd int fd = open_dir(dir, name, 0);
+	int fd = open_dir(dir, name, 0);
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-		return 0;
-	if (fd < 0)
-		return fd;
-
-	return walk_content(w, fd, depth + 1);
+		return leave(w, -1, &entry);
+	return fd < 0 ? fd : walk_down_take(w, fd);
 }
 
-int tree_walk(int dir, tree_visit *visit, void *arg)
+/* The next name in the directory where the walk is, or the way back up. */
+static int walk_on(struct walk *w)
 {
-	struct walk w = { .visit = visit, .arg = arg };
+	struct walk_level *level = &w->levels.items[w->levels.n_items - 1];
+
+	strbuf_truncate(&w->path, level->path_size);
+	if (!level->names || !level->names[level->next])
+		return walk_up(w);
+
+	const char *name = level->names[level->next++];
+	if (level->path_size > 0)
+		strbuf_add_char(&w->path, '/');
+	strbuf_add(&w->path, name);
+	return walk_entry(w, name);
+}
+
+int tree_walk_with(int dir, const struct tree_visitor *visitor)
+{
+	struct walk w = { .visitor = visitor };
 	struct stat st;
 
 	if (fstat(dir, &st) < 0)
 		return -errno;
 
 	struct tree_entry root = { dir, "", "", &st };
-	int r = visit(&root, arg);
-	if (r == 0)
-		r = walk_content(&w, dir, 0);
+	int r = visitor->visit(&root, visitor->arg);
+	if (r == TREE_SKIP)
+		return 0;
+	if (r == 0) {
+		int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+		r = fd < 0 ? -errno : walk_down_take(&w, fd);
+	}
+	while (r >= 0 && w.levels.n_items > 0)
+		r = walk_on(&w);
+
+	for (size_t i = 0; i < w.levels.n_items; i++)
+		strv_free(w.levels.items[i].names);
+	ARRAY_DONE(&w.levels);
+	dir_stack_done(&w.dirs);
 	strbuf_done(&w.path);
 	return r < 0 ? r : 0;
+}
+
+int tree_walk(int dir, tree_visit *visit, void *arg)
+{
+	return tree_walk_with(dir, &(const struct tree_visitor){ .visit = visit, .arg = arg });
 }
 
 struct usage {

@@ -26,9 +26,25 @@ struct tree_entry {
 #define TREE_SKIP 1
 typedef int tree_visit(const struct tree_entry *entry, void *arg);
 
-/* Visits all below 'dir' (and itself first), each directory before what is in it, sorted by name.
+/*
+ * Visits all below 'dir' (and itself first), each directory before what is in it, sorted by name,
+ * however deep.
  */
 int tree_walk(int dir, tree_visit *visit, void *arg);
+
+/*
+ * Called when a directory that was visited and not skipped is done with. 'fd' is the directory
+ * itself, or -1 if it vanished before it was entered; the root of the walk comes last.
+ */
+typedef int tree_leave(const struct tree_entry *entry, int fd, void *arg);
+
+struct tree_visitor {
+	tree_visit *visit;
+	tree_leave *leave; /* Or NULL. */
+	void *arg;
+};
+
+int tree_walk_with(int dir, const struct tree_visitor *visitor);
 
 enum tree_remove_flag {
 	TREE_KEEP_ROOT = 1 << 0,    /* Only what is in it. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/dir_stack.h"
 #include "lib/base/fd.h"
 #include "lib/base/map.h"
 #include "lib/base/path.h"
@@ -21,16 +23,24 @@
 
 #define PIECE (UINT64_C(16) << 20) /* Between looks at the cancel token. */
 #define MAX_XATTR ((size_t)65536)  /* XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel. */
+#define SMALL ((off_t)65536)       /* Files up to this are read and written by hand. */
+#define ATTEMPTS 3                 /* At an entry that is replaced while it is copied. */
 
 struct copy {
 	const struct tree_copy_options *options;
-	int to; /* Root of the new tree. */
+	int root;              /* Of the new tree. */
+	struct dir_stack dirs; /* Of the new tree, down to where the walk is. */
 	uint64_t bytes;
-	struct map
-		*links; /* "device:inode" of files with several names to the path of the first. */
-	struct map
-		*times; /* Paths of directories, whose times are set at the end, to struct stat. */
+	bool cannot_clone;
+	struct map *links; /* "device:inode" of files with several names: path of the first. */
+	char *buffer;      /* 2 * MAX_XATTR bytes: names and a value, or data of a small file. */
 };
+
+static void report(const struct copy *c)
+{
+	if (c->options->progress)
+		c->options->progress(c->bytes, c->options->arg);
+}
 
 static int copy_range(struct copy *c, int from, int to, off_t start, off_t end)
 {
@@ -46,8 +56,7 @@ static int copy_range(struct copy *c, int from, int to, off_t start, off_t end)
 
 		start += n;
 		c->bytes += (uint64_t)n;
-		if (c->options->progress)
-			c->options->progress(c->bytes, c->options->arg);
+		report(c);
 
 		int r = cancel_code(c->options->cancel);
 		if (r < 0)
@@ -56,15 +65,25 @@ static int copy_range(struct copy *c, int from, int to, off_t start, off_t end)
 	return 0;
 }
 
-/* Copies what is not a hole. */
-static int copy_data(struct copy *c, int from, int to, off_t size)
+static int copy_small(struct copy *c, int from, int to, off_t size)
 {
-	if (size == 0)
-		return 0;
-	if (ioctl(to, FICLONE, from) == 0) {
-		c->bytes += (uint64_t)size;
-		return 0;
+	ssize_t n = fd_read_full(from, c->buffer, (size_t)size);
+
+	if (n < 0)
+		return (int)n;
+	for (ssize_t done = 0; done < n;) {
+		ssize_t written = write(to, c->buffer + done, (size_t)(n - done));
+
+		if (written < 0)
+			return -errno;
+		done += written;
 	}
+	c->bytes += (uint64_t)n;
+	return 0;
+}
+
+static int copy_around_holes(struct copy *c, int from, int to, off_t size)
+{
 	if (ftruncate(to, size) < 0)
 		return -errno;
 
@@ -85,209 +104,299 @@ static int copy_data(struct copy *c, int from, int to, off_t size)
 	}
 }
 
-static int copy_xattr(const char *from, const char *to, const char *name, char *value)
+static int copy_data(struct copy *c, int from, int to, const struct stat *st)
 {
-	ssize_t size = getxattr(from, name, value, MAX_XATTR);
+	bool may_have_holes = (off_t)st->st_blocks * 512 < st->st_size;
 
-	if (size < 0)
-		return errno == ENODATA ? 0 : -errno;
-	if (setxattr(to, name, value, (size_t)size, 0) == 0)
+	if (st->st_size == 0)
 		return 0;
-
-	/* A filesystem without them still holds the files. */
-	return errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
+	if (!c->cannot_clone) {
+		if (ioctl(to, FICLONE, from) == 0) {
+			c->bytes += (uint64_t)st->st_size;
+			return 0;
+		}
+		c->cannot_clone = errno == EOPNOTSUPP || errno == ENOTTY || errno == EXDEV;
+	}
+	if (may_have_holes)
+		return copy_around_holes(c, from, to, st->st_size);
+	return st->st_size <= SMALL ? copy_small(c, from, to, st->st_size)
+	                            : copy_range(c, from, to, 0, st->st_size);
 }
 
-/* Both through /proc, which works for fds of O_PATH as well. */
-static int copy_xattrs(const struct copy *c, int from, int to)
+/* Names what attributes are read from or written to: an fd, or (-1) an entry by its path. */
+struct attributed {
+	int fd;
+	char path[FD_PATH_SIZE + NAME_MAX + 2];
+};
+
+static struct attributed entry_of(int dir, const char *name)
 {
-	char from_path[FD_PATH_SIZE], to_path[FD_PATH_SIZE];
-	scoped_free char *names = xmalloc(2 * MAX_XATTR);
-	char *value = names + MAX_XATTR;
+	struct attributed a = { .fd = -1 };
 
-	fd_path(from, from_path);
-	fd_path(to, to_path);
-	ssize_t size = listxattr(from_path, names, MAX_XATTR);
+	/* The calls want a path; this one cannot leave the directory. */
+	snprintf(a.path, sizeof(a.path), "/proc/self/fd/%d/%s", dir, name);
+	return a;
+}
+
+static int copy_xattr(const struct attributed *from, const struct attributed *to, const char *name,
+                      char *value)
+{
+	ssize_t size = from->fd >= 0 ? fgetxattr(from->fd, name, value, MAX_XATTR)
+	                             : lgetxattr(from->path, name, value, MAX_XATTR);
 	if (size < 0)
-		return errno == EOPNOTSUPP ? 0 : -errno;
+		return errno == ENODATA ? 0 : -errno;
 
+	int r = to->fd >= 0 ? fsetxattr(to->fd, name, value, (size_t)size, 0)
+	                    : lsetxattr(to->path, name, value, (size_t)size, 0);
+	/* A filesystem without them still holds the files. */
+	return r == 0 || errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
+}
+
+static int copy_xattrs(const struct copy *c, const struct attributed *from,
+                       const struct attributed *to)
+{
+	char *names = c->buffer, *value = names + MAX_XATTR;
+	ssize_t size = from->fd >= 0 ? flistxattr(from->fd, names, MAX_XATTR)
+	                             : llistxattr(from->path, names, MAX_XATTR);
+
+	/* ENOENT: an entry that is gone meanwhile. */
+	if (size < 0)
+		return errno == EOPNOTSUPP || errno == ENOENT ? 0 : -errno;
 	for (const char *name = names; name < names + size; name += strlen(name) + 1) {
 		if (!c->options->keep_owner && !str_starts(name, "user."))
 			continue;
 
-		int r = copy_xattr(from_path, to_path, name, value);
+		int r = copy_xattr(from, to, name, value);
 		if (r < 0)
-			return r;
+			return r == -ENOENT ? 0 : r;
 	}
 	return 0;
 }
 
-/* Owner first: changing it clears the set-id bits and capabilities. */
+/* Owner first: changing it clears the set-id bits and capabilities. Times last. */
 static int copy_attributes(const struct copy *c, int from, int to, const struct stat *st)
 {
-	char path[FD_PATH_SIZE];
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 
-	if (c->options->keep_owner &&
-	    fchownat(to, "", st->st_uid, st->st_gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+	if (c->options->keep_owner && fchown(to, st->st_uid, st->st_gid) < 0)
 		return -errno;
-	if (S_ISLNK(st->st_mode))
-		return 0;
-	if (chmod(fd_path(to, path), st->st_mode & 07777) < 0)
+	if (fchmod(to, st->st_mode & 07777) < 0)
 		return -errno;
 
-	return copy_xattrs(c, from, to);
+	int r = copy_xattrs(c, &(const struct attributed){ .fd = from },
+	                    &(const struct attributed){ .fd = to });
+	return r < 0 ? r : futimens(to, times) < 0 ? -errno : 0;
 }
 
-static int set_times(int dir, const char *name, const struct stat *st)
+/* The same for what cannot be opened: links and nodes. */
+static int copy_entry_attributes(const struct copy *c, const struct tree_entry *entry, int dir,
+                                 const struct stat *st)
 {
-	struct timespec times[2] = { st->st_atim, st->st_mtim };
+	const char *name = entry->name;
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 
+	if (c->options->keep_owner &&
+	    fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISLNK(st->st_mode) &&
+	    fchmodat(dir, name, st->st_mode & 07777, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (c->options->keep_owner) {
+		const struct attributed from = entry_of(entry->dir, name);
+		const struct attributed to = entry_of(dir, name);
+		int r = copy_xattrs(c, &from, &to);
+
+		if (r < 0)
+			return r;
+	}
 	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int copy_link(int from_dir, const char *from_name, int dir, const char *name)
+/* -EAGAIN: it is no longer what it was. */
+static int copy_link(const struct copy *c, const struct tree_entry *entry, int dir,
+                     const struct stat *st)
 {
-	char target[4096];
-	ssize_t len = readlinkat(from_dir, from_name, target, sizeof(target) - 1);
+	char target[PATH_MAX];
+	ssize_t len = readlinkat(entry->dir, entry->name, target, sizeof(target) - 1);
 
 	if (len < 0)
-		return -errno;
+		return errno == EINVAL ? -EAGAIN : -errno;
 
 	target[len] = '\0';
-	return symlinkat(target, dir, name) < 0 ? -errno : 0;
+	if (symlinkat(target, dir, entry->name) < 0)
+		return -errno;
+	return copy_entry_attributes(c, entry, dir, st);
 }
 
-static int copy_file(struct copy *c, const struct tree_entry *entry, int dir, const char *name)
+static int copy_node(const struct copy *c, const struct tree_entry *entry, int dir,
+                     const struct stat *st)
 {
-	scoped_fd int from = openat(entry->dir, entry->name,
-	                            O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (from < 0)
-		return -errno;
+	mode_t type = st->st_mode & S_IFMT;
 
+	/* Devices need root, and sockets mean nothing without their process. */
+	if (type != S_IFIFO && !c->options->keep_owner)
+		return 0;
+	if (mknodat(dir, entry->name, type | 0600, st->st_rdev) < 0)
+		return -errno;
+	return copy_entry_attributes(c, entry, dir, st);
+}
+
+static int open_file(const struct copy *c, const struct tree_entry *entry)
+{
+	int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = -1;
+
+	/* Reading is not to be seen in the original. */
+	if (c->options->keep_owner)
+		fd = openat(entry->dir, entry->name, flags | O_NOATIME);
+	if (fd < 0)
+		fd = openat(entry->dir, entry->name, flags);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? -EAGAIN : -errno;
+	return fd;
+}
+
+static int copy_file(struct copy *c, const struct tree_entry *entry, int dir)
+{
 	struct stat st;
+	scoped_fd int from = open_file(c, entry);
+
+	if (from < 0)
+		return from;
 	if (fstat(from, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
-		return -EAGAIN; /* Replaced since it was looked at. */
+		return -EAGAIN;
 
-	scoped_fd int to =
-		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	scoped_fd int to = openat(dir, entry->name,
+	                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
 
-	return copy_data(c, from, to, st.st_size);
+	int r = copy_data(c, from, to, &st);
+	return r < 0 ? r : copy_attributes(c, from, to, &st);
 }
 
-/* Makes the new entry, without its attributes. Returns 1 if it is to be left out. */
-static int make_entry(struct copy *c, const struct tree_entry *entry, int dir, const char *name)
+static int copy_dir(struct copy *c, const struct tree_entry *entry, int dir)
 {
-	mode_t type = entry->st->st_mode & S_IFMT;
+	if (mkdirat(dir, entry->name, 0700) < 0)
+		return -errno;
 
-	switch (type) {
-	case S_IFREG:
-		return copy_file(c, entry, dir, name);
-	case S_IFDIR:
-		return mkdirat(dir, name, 0700) < 0 ? -errno : 0;
-	case S_IFLNK:
-		return copy_link(entry->dir, entry->name, dir, name);
-	case S_IFIFO:
-		return mkfifoat(dir, name, 0600) < 0 ? -errno : 0;
-	case S_IFCHR:
-	case S_IFBLK:
-		if (!c->options->keep_owner)
-			return 1;
-		return mknodat(dir, name, type | 0600, entry->st->st_rdev) < 0 ? -errno : 0;
-	default: /* Sockets mean nothing without their process. */
-		return 1;
+	int fd = openat(dir, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : dir_stack_push_take(&c->dirs, fd, NULL);
+}
+
+/* Opens the directory that holds 'path', which may be longer than the kernel takes at once. */
+static int open_parent(int root, const char *path, const char **ret_name)
+{
+	scoped_fd int at = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (at >= 0 && strlen(path) >= PATH_MAX) {
+		const char *end = memrchr(path, '/', PATH_MAX - 1);
+		scoped_free char *piece = end ? xstrndup(path, (size_t)(end - path)) : NULL;
+		int next = piece ? path_open_beneath(at, piece, O_RDONLY | O_DIRECTORY, 0)
+		                 : -ENAMETOOLONG;
+
+		if (next < 0)
+			return next;
+		close(at);
+		at = next;
+		path = end + 1;
 	}
+	return at < 0 ? -errno : path_open_parent(at, path, ret_name);
 }
 
 /* Makes another name of a file that was copied before. Returns 1 if it was not. */
-static int make_hard_link(struct copy *c, const struct tree_entry *entry, int dir, const char *name)
+static int make_hard_link(struct copy *c, const struct tree_entry *entry, int dir,
+                          const struct stat *st)
 {
 	const char *first_name;
 	char key[64];
 
-	if (S_ISDIR(entry->st->st_mode) || entry->st->st_nlink < 2)
+	if (st->st_nlink < 2)
 		return 1;
 
-	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)entry->st->st_dev,
-	         (unsigned long long)entry->st->st_ino);
+	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,
+	         (unsigned long long)st->st_ino);
 	const char *first = map_get(c->links, key);
-	if (!first) {
-		map_set(c->links, key, xstrdup(entry->path));
-		return 1;
+	if (first) {
+		scoped_fd int first_dir = open_parent(c->root, first, &first_name);
+
+		if (first_dir < 0)
+			return first_dir;
+		if (linkat(first_dir, first_name, dir, entry->name, 0) == 0)
+			return 0;
+		/* It was left out, or has as many names as the filesystem can count. */
+		if (errno != ENOENT && errno != EMLINK)
+			return -errno;
 	}
+	map_set(c->links, key, xstrdup(entry->path));
+	return 1;
+}
 
-	scoped_fd int first_dir = path_open_parent(c->to, first, &first_name);
-	if (first_dir < 0)
-		return first_dir;
+static int copy_entry(struct copy *c, const struct tree_entry *entry, const struct stat *st)
+{
+	int dir = dir_stack_fd(&c->dirs);
 
-	return linkat(first_dir, first_name, dir, name, 0) < 0 ? -errno : 0;
+	if (S_ISDIR(st->st_mode))
+		return copy_dir(c, entry, dir);
+
+	int r = make_hard_link(c, entry, dir, st);
+	if (r <= 0)
+		return r;
+	if (S_ISREG(st->st_mode))
+		return copy_file(c, entry, dir);
+	return S_ISLNK(st->st_mode) ? copy_link(c, entry, dir, st) : copy_node(c, entry, dir, st);
 }
 
 static int visit(const struct tree_entry *entry, void *arg)
 {
 	struct copy *c = arg;
-	const char *name;
+	struct stat st = *entry->st;
 
 	int r = cancel_code(c->options->cancel);
 	if (r < 0)
 		return r;
-	if (S_ISDIR(entry->st->st_mode))
-		map_set(c->times, entry->path, xmemdup(entry->st, sizeof(*entry->st)));
 	if (!*entry->path)
-		return copy_attributes(c, entry->dir, c->to, entry->st);
+		return 0;
 
-	scoped_fd int dir = path_open_parent(c->to, entry->path, &name);
-	if (dir < 0)
-		return dir;
-
-	r = make_hard_link(c, entry, dir, name);
-	if (r <= 0)
-		return r;
-
-	r = make_entry(c, entry, dir, name);
-	if (r != 0)
-		return r < 0 ? r : 0;
-
-	scoped_fd int from = openat(entry->dir, entry->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	scoped_fd int to = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (from < 0 || to < 0)
-		return -errno;
-
-	r = copy_attributes(c, from, to, entry->st);
-	return r < 0 || S_ISDIR(entry->st->st_mode) ? r : set_times(dir, name, entry->st);
+	for (int i = 0; i < ATTEMPTS; i++) {
+		r = copy_entry(c, entry, &st);
+		if (r != -EAGAIN)
+			break;
+		if (fstatat(entry->dir, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    S_ISDIR(st.st_mode))
+			return 0;
+	}
+	/* What is gone, or never stays the same, is left out. */
+	return r == -ENOENT || r == -EAGAIN ? 0 : r;
 }
 
-static int set_all_times(struct copy *c)
+static int leave(const struct tree_entry *entry, int fd, void *arg)
 {
-	MAP_FOREACH (e, c->times) {
-		const char *name = ".";
-		scoped_fd int dir = *e->key ? path_open_parent(c->to, e->key, &name)
-		                            : openat(c->to, ".", O_PATH | O_CLOEXEC);
-		if (dir < 0)
-			return dir;
+	struct copy *c = arg;
+	int r = fd < 0 ? 0 : copy_attributes(c, fd, dir_stack_fd(&c->dirs), entry->st);
 
-		int r = set_times(dir, name, e->value);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r < 0 || !*entry->path ? r : dir_stack_pop(&c->dirs);
 }
 
 int tree_copy(int from, int to, const struct tree_copy_options *options)
 {
 	scoped(map_freep) struct map *links = map_new(free);
-	scoped(map_freep) struct map *times = map_new(free);
+	scoped_free char *buffer = xmalloc(2 * MAX_XATTR);
 	static const struct tree_copy_options none;
 	struct copy c = {
 		.options = options ? options : &none,
-		.to = to,
+		.root = to,
 		.links = links,
-		.times = times,
+		.buffer = buffer,
 	};
+	const struct tree_visitor visitor = { .visit = visit, .leave = leave, .arg = &c };
 
-	int r = tree_walk(from, visit, &c);
-	return r < 0 ? r : set_all_times(&c);
+	int root = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = root < 0 ? -errno : dir_stack_push_take(&c.dirs, root, NULL);
+	if (r == 0)
+		r = tree_walk_with(from, &visitor);
+	dir_stack_done(&c.dirs);
+	return r;
 }

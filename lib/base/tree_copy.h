@@ -17,6 +17,7 @@ struct tree_copy_options {
 /*
  * Copies what is in 'from' into the directory 'to', which is there and gets the attributes of
  * 'from': modes, times, links, hard links, fifos, holes and user xattrs; extents are shared where
- * the filesystem can. Sockets are left out; devices too, unless owners are kept.
+ * the filesystem can. Devices and sockets are left out unless owners are kept. What vanishes while
+ * it is copied is left out; what changes is copied as it was found.
  */
 int tree_copy(int from, int to, const struct tree_copy_options *options);
