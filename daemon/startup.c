@@ -21,6 +21,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
+#include "daemon/core/upload_pass.h"
 #include "daemon/driver_host.h"
 #include "daemon/hooks.h"
 #include "daemon/services.h"
@@ -114,6 +115,7 @@ static int make_core(struct state *state, const struct startup_options *options,
 	state->events = event_hub_new(state);
 	state->operations = operation_table_new(state);
 	state->locks = locks_new();
+	state->upload_passes = upload_passes_new();
 	state->conf = server_conf_new(state);
 	state->authorize = authorizer_check;
 	log_events_start(state);
@@ -126,6 +128,7 @@ static void free_core(struct state *state)
 	event_hub_free(state->events);
 	operation_table_free(state->operations);
 	locks_free(state->locks);
+	upload_passes_free(state->upload_passes);
 	server_conf_free(state->conf);
 	environment_free(state->environment);
 }

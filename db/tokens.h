@@ -6,13 +6,14 @@
 
 #include "db/db.h"
 
-enum db_token_kind { DB_TOKEN_CLIENT = 1, DB_TOKEN_JOIN, DB_TOKEN_IMAGE };
+enum db_token_kind { DB_TOKEN_CLIENT = 1, DB_TOKEN_JOIN, DB_TOKEN_IMAGE, DB_TOKEN_UPLOAD };
 
 struct db_token {
 	int64_t id;
 	char *uuid;    /* Also the operation's. */
 	int64_t kind;  /* enum db_token_kind */
-	char *name;    /* Of the client or the member to join; a fingerprint for an image. */
+	char *name;    /* Of the client or the member to join; a fingerprint for an image,
+	                * "PROJECT/FINGERPRINT" for the upload of one. */
 	char *project; /* "" if none. */
 	char *secret;  /* As given to create; of a row that was read, the digest of it. */
 	int64_t created;

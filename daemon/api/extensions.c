@@ -201,7 +201,7 @@ static const struct {
 	{ NO,  "container_nic_ipvlan_host_table" },
 	{ NO,  "container_nic_ipvlan_mode" },
 	{ YES, "resources_system" },
-	{ NO,  "images_push_relay" },
+	{ YES, "images_push_relay" },
 	{ NO,  "network_dns_search" },
 	{ NO,  "container_nic_routed_limits" },
 	{ NO,  "instance_nic_bridged_vlan" },

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/api/recursion.h"
 #include "daemon/core/access.h"
@@ -19,7 +18,6 @@
 #include "db/cache.h"
 #include "db/tokens.h"
 #include "lib/base/alloc.h"
-#include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
 
@@ -245,19 +243,9 @@ static int send_split(struct request *req, struct response *res, struct image_ex
 	image_export_multipart_make(files, &parts);
 	if (body < 0)
 		return error_set_errno(err, -errno, "Failed making a file");
-	int64_t r = fd_write_full(body, parts.head, strlen(parts.head));
-	if (r == 0)
-		r = fd_copy(files->meta_fd, body, UINT64_MAX);
-	if (r >= 0)
-		r = fd_write_full(body, parts.middle, strlen(parts.middle));
-	if (r == 0)
-		r = fd_copy(files->rootfs_fd, body, UINT64_MAX);
-	if (r >= 0)
-		r = fd_write_full(body, parts.tail, strlen(parts.tail));
-	if (r == 0 && lseek(body, 0, SEEK_SET) < 0)
-		r = -errno;
+	int r = image_export_multipart_write(files, &parts, body);
 	if (r < 0)
-		return error_set_errno(err, (int)r, "Failed reading the image");
+		return error_set_errno(err, r, "Failed reading the image");
 	response_file(res, parts.content_type, NULL, TAKE_FD(body), parts.size);
 	return 0;
 }

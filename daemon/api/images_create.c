@@ -10,6 +10,7 @@
 
 #include "daemon/api/images.h"
 #include "daemon/api/images_publish.h"
+#include "daemon/api/images_remote.h"
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
@@ -33,6 +34,7 @@ struct upload {
 	char **profiles;
 	char **aliases;
 	struct image_import_alias *alias_items;
+	struct json_object *wish; /* Of who gave the secret out; NULL without one. */
 	int fd;
 };
 
@@ -48,6 +50,7 @@ static void upload_free(void *arg)
 	strv_free(u->profiles);
 	strv_free(u->aliases);
 	free(u->alias_items);
+	jv_unref(u->wish);
 	if (u->fd >= 0)
 		close(u->fd);
 	free(u);
@@ -102,7 +105,6 @@ static int parse_headers(struct request *req, struct upload *u, struct error **e
 {
 	const char *filename = request_header(req, "X-LXD-filename");
 	const char *public = request_header(req, "X-LXD-public");
-	uint64_t size;
 
 	/* It becomes a file name at whoever exports the image. */
 	if (!str_is_empty(filename) && (!path_is_name(filename) || strpbrk(filename, "\r\n\"")))
@@ -129,8 +131,47 @@ static int parse_headers(struct request *req, struct upload *u, struct error **e
 	u->image.profiles = (const char *const *)u->profiles;
 	u->image.aliases = u->alias_items;
 	u->image.n_aliases = n;
-	u->image.expires = DATE_NONE;
-	return request_body_fd_take(req, &u->fd, &size, err);
+	return image_import_check(&u->image, err);
+}
+
+/* Whoever brings a secret says what is sent; what becomes of it, whoever gave the secret out. */
+static int use_secret(struct request *req, struct upload *u, const char *secret, struct error **err)
+{
+	struct json_object *aliases = NULL;
+
+	int r = images_remote_use_secret(req, u->project, u->fingerprint, secret, &u->wish, err);
+	if (r < 0)
+		return r;
+	smap_clear(&u->properties);
+	strv_free(u->profiles);
+	u->profiles = NULL;
+	u->image.is_public = false;
+	if (jv_get_bool(u->wish, "public", &u->image.is_public, err) < 0 ||
+	    jv_get_bool(u->wish, "auto_update", &u->image.auto_update, err) < 0 ||
+	    jv_get_smap(u->wish, "properties", &u->properties, err) < 0 ||
+	    jv_get_strv(u->wish, "profiles", &u->profiles, err) < 0 ||
+	    jv_get_date(u->wish, "expires_at", &u->image.expires, err) < 0 ||
+	    jv_get_array(u->wish, "aliases", &aliases, err) < 0)
+		return (*err)->code;
+
+	free(u->alias_items);
+	u->alias_items = xcalloc(jv_len(aliases) + 1, sizeof(*u->alias_items));
+	for (size_t i = 0; i < jv_len(aliases); i++) {
+		u->alias_items[i].name = jv_text(jv_item(aliases, i), "name");
+		u->alias_items[i].description = jv_text(jv_item(aliases, i), "description");
+	}
+	u->image.profiles = (const char *const *)u->profiles;
+	u->image.aliases = u->alias_items;
+	u->image.n_aliases = jv_len(aliases);
+	return 0;
+}
+
+/* The secret that comes with an upload; NULL without one. */
+static const char *secret_of(struct request *req)
+{
+	const char *secret = request_header(req, "X-LXD-secret");
+
+	return str_is_empty(secret) ? NULL : secret;
 }
 
 static int upload(struct request *req, struct response *res, struct error **err)
@@ -138,11 +179,19 @@ static int upload(struct request *req, struct response *res, struct error **err)
 	scoped(operation_unrefp) struct operation *op = NULL;
 	struct upload *u = xcalloc(1, sizeof(*u));
 
+	const char *secret = secret_of(req);
+	uint64_t size;
+
 	u->fd = -1;
 	u->state = req->state;
+	u->image.expires = DATE_NONE;
 	int r = images_project(req, &u->project, err);
 	if (r == 0)
 		r = parse_headers(req, u, err);
+	if (r == 0 && secret)
+		r = use_secret(req, u, secret, err);
+	if (r == 0)
+		r = request_body_fd_take(req, &u->fd, &size, err);
 	if (r < 0) {
 		upload_free(u);
 		return r;
@@ -162,6 +211,9 @@ static int upload(struct request *req, struct response *res, struct error **err)
 		upload_free(u);
 		return r;
 	}
+	/* With it the sender may wait for the end. */
+	if (secret)
+		operation_set_metadata_key(op, "secret", jv_of_string(secret));
 	return response_operation(res, op, err);
 }
 
@@ -170,14 +222,25 @@ static bool is_json(struct request *req)
 	return str_starts(request_header(req, "Content-Type"), "application/json");
 }
 
+/* An upload with a secret may be anybody's; all else is for those who may create images. */
+static int check_access(struct request *req, struct error **err)
+{
+	if (!is_json(req) && secret_of(req))
+		return 0;
+	return request_authorize(req, "image", "can_create_images", req->project, err);
+}
+
 static int images_create(struct request *req, struct response *res, struct error **err)
 {
-	if (!is_json(req))
-		return upload(req, res, err);
-
 	struct json_object *body, *source = NULL;
 	const char *type = "";
-	int r = request_json(req, &body, err);
+
+	int r = check_access(req, err);
+	if (r < 0)
+		return r;
+	if (!is_json(req))
+		return upload(req, res, err);
+	r = request_json(req, &body, err);
 	if (r == 0)
 		r = jv_get_object(body, "source", &source, err);
 	if (r >= 0)
@@ -188,13 +251,16 @@ static int images_create(struct request *req, struct response *res, struct error
 	    strcmp(type, "snapshot") == 0)
 		return images_publish(req, res, body, source, err);
 	if (strcmp(type, "image") == 0 || strcmp(type, "url") == 0)
-		return error_set(err, 501, "Images of other servers are not supported yet");
+		return images_remote_create(req, res, body, source, err);
 	return error_set(err, 400, "Invalid images JSON");
 }
 
 /* An instance becomes an image where it is; an upload is taken where it arrives. */
 static int owner(struct request *req, char **ret_member, struct error **err)
 {
+	int r = check_access(req, err);
+	if (r < 0)
+		return r;
 	if (is_json(req))
 		return images_publish_owner(req, ret_member, err);
 	*ret_member = NULL;
@@ -203,7 +269,7 @@ static int owner(struct request *req, char **ret_member, struct error **err)
 
 /* clang-format off */
 static const struct route routes[] = {
-	{ .method = "POST", .path = "/1.0/images", .handler = images_create, .access = ACCESS_ENTITLED, .entity = "image", .entitlement = "can_create_images", .placement = ON_OWNER, .owner = owner, .body = ROUTE_BODY_FILE },
+	{ .method = "POST", .path = "/1.0/images", .handler = images_create, .access = ACCESS_ANYONE, .entity = "image", .placement = ON_OWNER, .owner = owner, .body = ROUTE_BODY_FILE },
 };
 /* clang-format on */
 

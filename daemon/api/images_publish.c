@@ -10,6 +10,8 @@
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "daemon/image/image.h"
+#include "daemon/image/image_alias.h"
 #include "daemon/image/image_publish.h"
 #include "daemon/instance/instance.h"
 #include "daemon/storage/storage_instance.h"
@@ -100,7 +102,8 @@ static int check_aliases(struct json_object *aliases, struct error **err)
 
 		if (jv_check_object(alias, "alias", err) < 0 ||
 		    jv_need_string(alias, "name", &name, err) < 0 ||
-		    jv_get_string(alias, "description", &description, err) < 0)
+		    jv_get_string(alias, "description", &description, err) < 0 ||
+		    image_alias_check_name(name, err) < 0)
 			return (*err)->code;
 	}
 	return 0;
@@ -141,7 +144,7 @@ static int parse(struct request *req, struct json_object *body, struct json_obje
 	p->image.filename = p->filename;
 	p->image.properties = &p->properties;
 	p->image.profiles = (const char *const *)p->profiles;
-	return 0;
+	return image_check_properties(&p->properties, err);
 }
 
 /* The project's own setting comes before the server's, and the client's before both. */

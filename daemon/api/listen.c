@@ -13,6 +13,7 @@
 #include "daemon/core/response.h"
 #include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
+#include "daemon/core/upload_pass.h"
 #include "db/cache.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -51,8 +52,11 @@ struct listeners {
 static bool is_guest(struct state *state, const struct http_exchange *x)
 {
 	const struct http_peer *peer = http_exchange_peer(x);
+	const char *secret = http_exchange_header(x, "X-LXD-secret");
 
-	if ((peer->is_unix && !peer->is_tls) || http_exchange_header(x, "X-LXD-secret"))
+	if (peer->is_unix && !peer->is_tls)
+		return false;
+	if (secret && upload_pass_is_known(state->upload_passes, secret))
 		return false;
 	if (peer->fingerprint[0] == '\0')
 		return true;

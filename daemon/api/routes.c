@@ -9,6 +9,7 @@
 #include "daemon/api/image_aliases.h"
 #include "daemon/api/images.h"
 #include "daemon/api/images_create.h"
+#include "daemon/api/images_remote.h"
 #include "daemon/api/instance_change.h"
 #include "daemon/api/instance_console.h"
 #include "daemon/api/instance_exec.h"
@@ -52,6 +53,7 @@ const struct route_table *const route_tables[] = {
 	&image_aliases_routes,
 	&images_routes,
 	&images_create_routes,
+	&images_remote_routes,
 	&instances_routes,
 	&instances_bulk_routes,
 	&instance_change_routes,

@@ -40,6 +40,7 @@ struct operations;
 struct requestor;
 struct server_conf;
 struct storage_service;
+struct upload_passes;
 struct worker;
 
 struct state {
@@ -66,6 +67,7 @@ struct state {
 	struct event_hub *events;
 	struct operations *operations;
 	struct locks *locks;
+	struct upload_passes *upload_passes;
 
 	/* Services above this layer, each made and read by its own folder only. */
 	struct storage_service *storage;    /* daemon/storage */

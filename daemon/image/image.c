@@ -250,3 +250,14 @@ struct json_object *image_json(const struct db_image *row)
 	jv_set_string(o, "project", row->project);
 	return o;
 }
+
+int image_check_properties(const struct smap *properties, struct error **err)
+{
+	SMAP_FOREACH (e, properties) {
+		size_t len = strlen(e->key);
+
+		if (len == 0 || len > 255 || str_has_control(e->key) || !str_is_utf8(e->key, len))
+			return error_set(err, 400, "Invalid image property \"%.255s\"", e->key);
+	}
+	return 0;
+}

@@ -61,6 +61,9 @@ int image_delete_here(struct state *state, const char *fingerprint, struct error
 int image_update(struct request *req, const char *project, const char *fingerprint,
                  struct json_object *body, bool is_patch, struct error **err);
 
+/* They become keys of instances' configuration: 400 for what could be no part of one. */
+int image_check_properties(const struct smap *properties, struct error **err);
+
 /* As the API shows it, and what its ETag is made of; owned by the caller. */
 struct json_object *image_json(const struct db_image *row);
 struct json_object *image_etag(const struct db_image *row);

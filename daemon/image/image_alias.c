@@ -38,10 +38,10 @@ struct json_object *image_alias_json(const struct db_image_alias *row)
 }
 
 /* Aliases may hold slashes ("alpine/edge"), but must be good in a URL and as one word. */
-static int check_name(const char *name, struct error **err)
+int image_alias_check_name(const char *name, struct error **err)
 {
-	if (strlen(name) > NAME_MAX_LEN || path_has_dotdot(name) || name[0] == '/' ||
-	    str_ends(name, "/") || !str_is_utf8(name, strlen(name)))
+	if (*name == '\0' || strlen(name) > NAME_MAX_LEN || path_has_dotdot(name) ||
+	    name[0] == '/' || str_ends(name, "/") || !str_is_utf8(name, strlen(name)))
 		return error_set(err, 400, "Invalid alias name \"%.255s\"", name);
 	for (const unsigned char *c = (const unsigned char *)name; *c; c++)
 		if (*c <= ' ' || *c == 0x7f || strchr("?&\"'<>\\", *c))
@@ -101,7 +101,7 @@ int image_alias_create(struct request *req, const char *project, const char *nam
 
 	if (str_is_empty(name) || str_is_empty(target))
 		return error_set(err, 400, "name and target are required");
-	if (check_name(name, err) < 0)
+	if (image_alias_check_name(name, err) < 0)
 		return (*err)->code;
 	int r = db_write(req->state->db, write_new, &c, err);
 	if (r == 0)
@@ -172,7 +172,7 @@ int image_alias_rename(struct request *req, const char *project, const char *nam
 
 	if (str_is_empty(new_name))
 		return error_set(err, 400, "No name provided");
-	if (check_name(new_name, err) < 0)
+	if (image_alias_check_name(new_name, err) < 0)
 		return (*err)->code;
 	int r = db_write(req->state->db, write_rename, &c, err);
 	if (r == 0)

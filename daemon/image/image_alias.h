@@ -12,6 +12,9 @@ struct db_image_alias;
 struct json_object;
 struct request;
 
+/* 400 for what is no name of an alias. */
+int image_alias_check_name(const char *name, struct error **err);
+
 /* 400 "name and target are required", 404 "Image not found", 409 'Alias "a" already exists'. */
 int image_alias_create(struct request *req, const char *project, const char *name,
                        const char *target, const char *description, struct error **err);

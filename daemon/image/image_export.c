@@ -10,6 +10,7 @@
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
 #include "lib/base/alloc.h"
+#include "lib/base/fd.h"
 #include "lib/base/random.h"
 #include "lib/data/compress.h"
 
@@ -110,4 +111,22 @@ void image_export_multipart_make(const struct image_export *files,
 	};
 	ret_parts->size = strlen(ret_parts->head) + files->meta_size + strlen(ret_parts->middle) +
 	                  files->rootfs_size + strlen(ret_parts->tail);
+}
+
+int image_export_multipart_write(const struct image_export *files,
+                                 const struct image_export_multipart *parts, int fd)
+{
+	int64_t r = fd_write_full(fd, parts->head, strlen(parts->head));
+
+	if (r == 0)
+		r = fd_copy(files->meta_fd, fd, UINT64_MAX);
+	if (r >= 0)
+		r = fd_write_full(fd, parts->middle, strlen(parts->middle));
+	if (r == 0)
+		r = fd_copy(files->rootfs_fd, fd, UINT64_MAX);
+	if (r >= 0)
+		r = fd_write_full(fd, parts->tail, strlen(parts->tail));
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	return (int)r;
 }

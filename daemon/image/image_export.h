@@ -36,3 +36,7 @@ struct image_export_multipart {
 void image_export_multipart_done(struct image_export_multipart *parts);
 void image_export_multipart_make(const struct image_export *files,
                                  struct image_export_multipart *ret_parts);
+
+/* Writes the whole body to 'fd', which is at its beginning afterwards. A negative errno. */
+int image_export_multipart_write(const struct image_export *files,
+                                 const struct image_export_multipart *parts, int fd);

@@ -14,6 +14,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
+#include "daemon/image/image_alias.h"
 #include "daemon/image/image_metadata.h"
 #include "daemon/project/project.h"
 #include "daemon/storage/storage_service.h"
@@ -113,7 +114,9 @@ static int read_metadata(struct state *state, struct incoming *in, int meta_fd, 
 	scoped_free char *text = NULL;
 
 	int r = unpack_metadata(&host, meta_fd, is_unified, op, &text, err);
-	return r < 0 ? r : image_metadata_parse(text, strlen(text), &in->metadata, err);
+	if (r == 0)
+		r = image_metadata_parse(text, strlen(text), &in->metadata, err);
+	return r < 0 ? r : image_check_properties(&in->metadata.properties, err);
 }
 
 /* The second file of a split image; what is in it shows when it is unpacked, behind walls. */
@@ -186,10 +189,13 @@ static int create_aliases(struct db_tx *tx, const struct incoming *in, int64_t i
 	return 0;
 }
 
+static const struct image_import_source no_source = { "", "", "", "" };
+
 static int write_rows(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct incoming *in = arg;
 	const struct image_import *image = in->image;
+	const struct image_import_source *source = image->source ? image->source : &no_source;
 	scoped(smap_done) struct smap properties = { 0 };
 	scoped(strv_freep) char **profiles =
 		strv_copy((char *const *)(image->profiles ? image->profiles : default_profiles));
@@ -215,11 +221,11 @@ static int write_rows(struct db_tx *tx, void *arg, struct error **err)
 		                                                              : expiry,
 		.uploaded = in->now,
 		.last_used = DATE_NONE,
-		.source_server = (char *)"",
-		.source_protocol = (char *)"",
-		.source_certificate = (char *)"",
-		.source_alias = (char *)"",
-		.source_type = (char *)"",
+		.source_server = (char *)(uintptr_t)source->server,
+		.source_protocol = (char *)(uintptr_t)source->protocol,
+		.source_certificate = (char *)(uintptr_t)source->certificate,
+		.source_alias = (char *)(uintptr_t)source->alias,
+		.source_type = (char *)(image->source ? "container" : ""),
 		.properties = properties,
 		.profiles = profiles,
 		.members = members,
@@ -291,6 +297,15 @@ static int store(struct state *state, struct incoming *in, struct operation *ope
 	return r;
 }
 
+int image_import_check(const struct image_import *image, struct error **err)
+{
+	int r = image->properties ? image_check_properties(image->properties, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < image->n_aliases; i++)
+		r = image_alias_check_name(str_or_empty(image->aliases[i].name), err);
+	return r;
+}
+
 int image_import_files(struct state *state, struct operation *operation,
                        const struct image_import *image, int meta_fd, int rootfs_fd,
                        char **ret_fingerprint, struct error **err)
@@ -303,7 +318,9 @@ int image_import_files(struct state *state, struct operation *operation,
 		.filename = str_or_empty(image->filename),
 	};
 
-	int r = check_rootfs(rootfs_fd, err);
+	int r = image_import_check(image, err);
+	if (r == 0)
+		r = check_rootfs(rootfs_fd, err);
 	if (r == 0)
 		r = compute_fingerprint(&in, meta_fd, rootfs_fd, &op, err);
 	if (r == 0)

@@ -20,6 +20,11 @@ struct image_import_alias {
 	const char *description;
 };
 
+/* Where an image came from and is looked for again. */
+struct image_import_source {
+	const char *server, *certificate, *protocol, *alias;
+};
+
 struct image_import {
 	const char *project;
 	const char *filename;    /* X-LXD-filename, or NULL. */
@@ -31,8 +36,11 @@ struct image_import {
 	const char *const *profiles;   /* Ends with NULL; NULL is { "default" }. */
 	const struct image_import_alias *aliases;
 	size_t n_aliases;
-	const char *secret; /* Of a push; checked by the handler. */
+	const struct image_import_source *source; /* NULL: it was uploaded. */
 };
+
+/* Checks what a client says of an image, aliases and properties, before anything is done: 400. */
+int image_import_check(const struct image_import *image, struct error **err);
 
 /*
  * Imports a unified image, or a split one if 'rootfs_fd' is not negative. Files are read from their

@@ -46,7 +46,7 @@ static int parse(struct change *c, struct json_object *body, struct error **err)
 		*err ? -EINVAL : jv_get_date(body, "expires_at", &c->expires, err),
 	};
 
-	if (*err)
+	if (*err || image_check_properties(&c->properties, err) < 0)
 		return (*err)->code;
 	c->has_public = r[0] > 0 || !c->merges;
 	c->has_auto_update = r[1] > 0 || !c->merges;

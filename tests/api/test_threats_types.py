@@ -47,6 +47,14 @@ BODIES = [
     ("POST", "/1.0/images", dict(IMAGE, source={"type": "instance", "name": "c1"}, filename="f",
                                  compression_algorithm="none",
                                  aliases=[{"name": "a9", "description": "d"}])),
+    ("POST", "/1.0/images", dict(IMAGE, source={
+        "type": "image", "mode": "pull", "server": "https://127.0.0.1:1", "protocol": "lxd", "alias": "x",
+        "certificate": "", "secret": "", "project": ""}, aliases=[{"name": "a9", "description": "d"}])),
+    ("POST", "/1.0/images", {"source": {"type": "url", "url": "https://127.0.0.1:1/x"}}),
+    ("POST", "/1.0/images", dict(IMAGE, source={"type": "image", "mode": "push", "fingerprint": "a" * 64})),
+    ("POST", "/1.0/images/{image}/export", {
+        "target": "https://127.0.0.1:1", "certificate": "", "secret": "", "project": "",
+        "aliases": [{"name": "a9", "description": "d"}]}),
     ("POST", "/1.0/instances", dict(INSTANCE, name="c9", type="container", start=False,
                                     stateful=False, instance_type="c1-m1",
                                     source={"type": "image", "fingerprint": "x" * 64, "alias": "a1",

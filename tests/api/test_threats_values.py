@@ -21,7 +21,7 @@ ALIAS = {"a/b", "../a", "/a", "a/..", ".", ".."}  # Slashes are fine in it: it i
 
 
 def bad_names(kind):
-    return [n for n in NEVER if kind != "alias" or n not in ALIAS] + (ODD if kind in STRICT else [])
+    return [n for n in NEVER if kind not in ("alias", "property") or n not in ALIAS] + (ODD if kind in STRICT else [])
 
 
 # What takes a name: kind, method, path, body with the name as "@".
@@ -32,6 +32,14 @@ ENTRIES = [
     ("group", "POST", "/1.0/cluster/groups/g1", {"name": "@"}),
     ("alias", "POST", "/1.0/images/aliases", {"name": "@", "target": "{image}"}),
     ("alias", "POST", "/1.0/images/aliases/a1", {"name": "@"}),
+    ("alias", "POST", "/1.0/images", {"source": {"type": "instance", "name": "c1"}, "aliases": [{"name": "@"}]}),
+    ("alias", "POST", "/1.0/images", {"source": {"type": "image", "server": "https://127.0.0.1:1", "alias": "x"},
+                                      "aliases": [{"name": "@"}]}),
+    ("alias", "POST", "/1.0/images", {"source": {"type": "image", "mode": "push", "fingerprint": "a" * 64},
+                                      "aliases": [{"name": "@"}]}),
+    ("alias", "POST", "/1.0/images/{image}/export", {"target": "https://127.0.0.1:1", "aliases": [{"name": "@"}]}),
+    ("property", "PATCH", "/1.0/images/{image}", {"properties": {"@": "x"}}),
+    ("property", "POST", "/1.0/images", {"source": {"type": "instance", "name": "c1"}, "properties": {"@": "x"}}),
     ("instance", "POST", "/1.0/instances", {"name": "@", "source": {"type": "none"}}),
     ("instance", "POST", "/1.0/instances", {"name": "@", "source": {"type": "copy", "source": "c1"}}),
     ("instance", "POST", "/1.0/instances/c1", {"name": "@"}),
@@ -69,7 +77,7 @@ EMPTY_IS_FINE = {("POST", "/1.0/instances"), ("POST", "/1.0/instances/c1/snapsho
 
 def filled(body, name, image):
     if isinstance(body, dict):
-        return {k: filled(v, name, image) for k, v in body.items()}
+        return {name if k == "@" else k: filled(v, name, image) for k, v in body.items()}
     if isinstance(body, list):
         return [filled(v, name, image) for v in body]
     return name if body == "@" else image if body == "{image}" else body
@@ -81,7 +89,7 @@ def test_bad_names_are_refused(world, kind, method, path, body):  # noqa: F811
     for name in bad_names(kind):
         if not name and (method, path) in EMPTY_IS_FINE:
             continue
-        url = path.replace("@", urllib.parse.quote(name, safe=""))
+        url = path.replace("{image}", world.image).replace("@", urllib.parse.quote(name, safe=""))
         answer = world.client.request(method, url, filled(body, name, world.image))
         if not refused(answer):
             bad.append((name, answer.status, answer.raw[:150]))
