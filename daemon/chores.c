@@ -6,6 +6,7 @@
 #include "daemon/auth/auth.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance_schedule.h"
 #include "db/db.h"
 #include "db/tokens.h"
 #include "lib/base/alloc.h"
@@ -18,6 +19,7 @@ struct chores {
 	struct task *listeners;
 	struct task *trust;
 	struct task *tokens;
+	struct task *snapshots;
 };
 
 /* Changes of trust are announced; this is for the member that an announcement did not reach. */
@@ -71,6 +73,22 @@ static int retry_listeners(void *arg)
 	return 0;
 }
 
+/* Those that a schedule asks for, and those that have expired. */
+static int look_after_snapshots(void *arg)
+{
+	struct state *state = arg;
+	scoped(error_freep) struct error *err = NULL;
+
+	/* Who moves the clock says when somebody looks at it. */
+	if (!state->is_ready || state->is_shutting_down || date_is_shifted())
+		return 0;
+	int r = instance_schedule_run(state, NULL, &err);
+	if (r < 0)
+		log_debug("Failed looking after snapshots: %s", err->msg);
+
+	return r;
+}
+
 void chores_start(struct state *state)
 {
 	struct chores *chores = xcalloc(1, sizeof(*chores));
@@ -103,10 +121,18 @@ void chores_start(struct state *state)
 		.arg = state,
 	};
 
+	const struct task_spec snapshots = {
+		.name = "snapshots",
+		.interval_ms = 60000,
+		.run = look_after_snapshots,
+		.arg = state,
+	};
+
 	chores->memory = task_new(state->loop, state->jobs, &memory);
 	chores->listeners = task_new(state->loop, state->jobs, &listeners);
 	chores->trust = task_new(state->loop, state->jobs, &trust);
 	chores->tokens = task_new(state->loop, state->jobs, &tokens);
+	chores->snapshots = task_new(state->loop, state->jobs, &snapshots);
 	state->chores = chores;
 }
 
@@ -119,6 +145,7 @@ void chores_stop(struct state *state)
 	task_free(state->chores->listeners);
 	task_free(state->chores->trust);
 	task_free(state->chores->tokens);
+	task_free(state->chores->snapshots);
 	free(state->chores);
 	state->chores = NULL;
 }

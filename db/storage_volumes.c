@@ -311,6 +311,19 @@ int db_storage_volume_snapshot_list(struct db_tx *tx, int64_t volume_id,
 	return 0;
 }
 
+int db_storage_volume_snapshot_list_expired(struct db_tx *tx, int64_t now,
+                                            struct db_storage_snapshots *ret_rows,
+                                            struct error **err)
+{
+	return db_row_list(tx,
+	                   SELECT_SNAPSHOTS
+	                   " WHERE expires <= ?"
+	                   "   AND volume_id IN (SELECT id FROM storage_volumes WHERE type = ?)"
+	                   " ORDER BY id",
+	                   DB_ARGS(db_int(now), db_int(DB_VOLUME_CUSTOM)), snapshot_columns,
+	                   ret_rows, err);
+}
+
 int db_storage_volume_snapshot_get(struct db_tx *tx, int64_t volume_id, const char *name,
                                    struct db_storage_snapshot *ret_row, struct error **err)
 {

@@ -95,6 +95,11 @@ void db_storage_volume_snapshot_list_done(struct db_storage_snapshots *rows);
 int db_storage_volume_snapshot_list(struct db_tx *tx, int64_t volume_id,
                                     struct db_storage_snapshots *ret_rows, struct error **err)
 	MUST_CHECK;
+
+/* Those of custom volumes that have expired by 'now', without their config. */
+int db_storage_volume_snapshot_list_expired(struct db_tx *tx, int64_t now,
+                                            struct db_storage_snapshots *ret_rows,
+                                            struct error **err) MUST_CHECK;
 int db_storage_volume_snapshot_get(struct db_tx *tx, int64_t volume_id, const char *name,
                                    struct db_storage_snapshot *ret_row, struct error **err)
 	MUST_CHECK;

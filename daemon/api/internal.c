@@ -10,6 +10,7 @@
 #include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
 #include "daemon/core/warning.h"
+#include "daemon/instance/instance_schedule.h"
 #include "db/db.h"
 #include "db/tokens.h"
 #include "lib/base/alloc.h"
@@ -17,6 +18,7 @@
 #include "lib/base/date.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 /* Answers once the start is complete: the dispatcher has waited for that. */
@@ -185,6 +187,40 @@ static int operation_wait_post(struct request *req, struct response *res, struct
 	return response_operation(res, op, err);
 }
 
+/* Moves this daemon's wall clock: {"shift": "25h"} from the real one. */
+static int clock_post(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body;
+	const char *shift = "0";
+	int64_t ms;
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_need_string(body, "shift", &shift, err);
+	if (r < 0)
+		return r;
+	if (parse_duration(shift, &ms) < 0 || ms > INT32_MAX * INT64_C(1000) ||
+	    ms < INT32_MIN * INT64_C(1000))
+		return error_set(err, 400, "Invalid duration \"%s\"", shift);
+
+	date_shift_clock(ms * 1000000);
+	response_empty(res);
+	return 0;
+}
+
+/* One pass over snapshots; answers with the operations that it started. */
+static int snapshots_post(struct request *req, struct response *res, struct error **err)
+{
+	scoped(strv_freep) char **operations = NULL;
+
+	int r = instance_schedule_run(req->state, &operations, err);
+	if (r < 0)
+		return r;
+
+	response_sync(res, jv_of_strv(operations));
+	return 0;
+}
+
 /* clang-format off */
 static const struct route routes[] = {
 	{ .method = "GET",  .path = "/internal/ready",                   .handler = ready_get,           .access = ACCESS_ANYONE },
@@ -194,6 +230,8 @@ static const struct route routes[] = {
 	{ .method = "POST", .path = "/internal/profile-changed",         .handler = profile_post,        .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/warnings",        .handler = warnings_post,       .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/prune-tokens",    .handler = prune_post,          .access = ACCESS_PEER },
+	{ .method = "POST", .path = "/internal/testing/clock",           .handler = clock_post,          .access = ACCESS_PEER },
+	{ .method = "POST", .path = "/internal/testing/snapshots",       .handler = snapshots_post,      .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/operation-wait",  .handler = operation_wait_post, .access = ACCESS_PEER },
 };
 /* clang-format on */

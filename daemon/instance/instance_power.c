@@ -10,6 +10,7 @@
 #include "daemon/instance/instance_exit.h"
 #include "daemon/instance/instance_live.h"
 #include "daemon/instance/instance_moving.h"
+#include "daemon/instance/instance_schedule.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_volatile.h"
 #include "daemon/storage/storage_instance.h"
@@ -194,7 +195,10 @@ static int start(const struct instance *inst, struct operation *op, bool is_move
 	if (r < 0)
 		return r;
 
-	r = instance_spec_start(inst, op, &changes, &built, err);
+	if (!is_moved)
+		r = instance_schedule_startup(inst, op, err);
+	if (r == 0)
+		r = instance_spec_start(inst, op, &changes, &built, err);
 	if (r < 0)
 		return r;
 

@@ -24,5 +24,6 @@ struct instance_service {
 	char *tag;
 
 	struct mutex mutex;
-	struct map *live GUARDED; /* Ids of those that run to what they run with. */
+	struct map *live GUARDED;     /* Ids of those that run to what they run with. */
+	int64_t looked_until GUARDED; /* instance_schedule.c: what was due before is done. */
 };

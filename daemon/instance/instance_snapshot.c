@@ -237,22 +237,21 @@ static int snapshot_volume(const struct instance *inst, struct operation *op,
 	return r;
 }
 
-int instance_snapshot_create(struct state *state, const char *project, const char *name,
-                             const struct instance_snapshot_new *new, struct operation *op,
-                             struct error **err)
+int instance_snapshot_create_locked(const struct instance *inst,
+                                    const struct instance_snapshot_new *new, struct operation *op,
+                                    struct error **err)
 {
-	scoped(locked_done) struct locked locked = { 0 };
 	scoped(smap_done) struct smap config = { 0 };
 	scoped_free char *attached = NULL;
+	struct storage_instance storage;
 
-	int r = lock_instance(state, project, name, op, &locked, err);
+	int r = instance_storage(inst, &storage, err);
 	if (r < 0)
 		return r;
-	const struct instance *inst = locked.inst;
 	if (find(inst, new->name))
 		return error_set(err, 409, "Snapshot \"%s\" already exists", new->name);
 
-	r = snapshot_volume(inst, op, &locked.storage, new, &attached, err);
+	r = snapshot_volume(inst, op, &storage, new, &attached, err);
 	if (r < 0)
 		return r;
 	smap_copy(&config, &inst->row->row.config);
@@ -272,15 +271,25 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
 		.devices = row->devices,
 		.profiles = row->profiles,
 	};
-	r = db_write(state->db, create_row, &snapshot, err);
+	r = db_write(inst->state->db, create_row, &snapshot, err);
 	if (r < 0) {
 		instance_volumes_undo(inst, attached);
-		drop_disk(inst, &locked.storage, new->name);
+		drop_disk(inst, &storage, new->name);
 		return r;
 	}
 
 	event(inst, op, "instance-snapshot-created", new->name);
 	return 0;
+}
+
+int instance_snapshot_create(struct state *state, const char *project, const char *name,
+                             const struct instance_snapshot_new *new, struct operation *op,
+                             struct error **err)
+{
+	scoped(locked_done) struct locked locked = { 0 };
+
+	int r = lock_instance(state, project, name, op, &locked, err);
+	return r < 0 ? r : instance_snapshot_create_locked(locked.inst, new, op, err);
 }
 
 struct restoring {

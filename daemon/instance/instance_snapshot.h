@@ -38,6 +38,11 @@ int instance_snapshot_create(struct state *state, const char *project, const cha
                              const struct instance_snapshot_new *new, struct operation *op,
                              struct error **err);
 
+/* The same when the caller holds the lock. */
+int instance_snapshot_create_locked(const struct instance *inst,
+                                    const struct instance_snapshot_new *new, struct operation *op,
+                                    struct error **err);
+
 /*
  * Stops the instance if it runs, and starts it again afterwards. 'with_volumes' restores those as
  * well that were taken with it; what stands in the way of that is found before anything changes.

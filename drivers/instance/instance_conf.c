@@ -302,8 +302,8 @@ const struct conf_key instance_conf_keys[] = {
 	  .doc = "How long snapshots are kept: \"1d 3H\"." },
 	{ .name = "snapshots.pattern", .type = CONF_STRING, .flags = CONF_LIVE, .check = check_plain, .fallback = "snap%d",
 	  .doc = "Template for the names of snapshots." },
-	{ .name = "snapshots.schedule", .type = CONF_STRING, .flags = CONF_LIVE, .check = check_plain,
-	  .doc = "When snapshots are made: five fields as of cron, or \"@daily\" and the like." },
+	{ .name = "snapshots.schedule", .type = CONF_STRING, .flags = CONF_LIVE, .check = conf_check_schedule,
+	  .doc = "When snapshots are made: five fields as of cron, or \"@daily\", \"@startup\" and the like." },
 	{ .name = "snapshots.schedule.stopped", .type = CONF_BOOL, .flags = CONF_LIVE, .fallback = "false",
 	  .doc = "Also make them while the instance is stopped." },
 

@@ -22,7 +22,8 @@
 	{ .name = "snapshots.pattern", .type = CONF_STRING, .flags = CONF_LIVE,                    \
 	  .doc = "Template for the names of snapshots that nobody named." },                       \
 	{ .name = "snapshots.schedule", .type = CONF_STRING, .flags = CONF_LIVE,                   \
-	  .doc = "When snapshots are made." },                                                     \
+	  .check = conf_check_volume_schedule,                                                     \
+	  .doc = "When snapshots are made: five fields as of cron, or \"@daily\" and the like." }, \
 	{ .name = "volatile.*", .type = CONF_STRING, .flags = CONF_INTERNAL,                       \
 	  .doc = "What the daemon remembers of the volume." },                                     \
 	{ .name = "user.*", .type = CONF_STRING, .flags = CONF_LIVE,                               \

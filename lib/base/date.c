@@ -11,6 +11,8 @@
 static int64_t (*fake_now)(void);
 static int64_t (*fake_monotonic)(void);
 
+static _Atomic int64_t shift;
+
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
@@ -21,7 +23,7 @@ static int64_t read_clock(clockid_t id)
 
 int64_t date_now(void)
 {
-	return fake_now ? fake_now() : read_clock(CLOCK_REALTIME);
+	return fake_now ? fake_now() : read_clock(CLOCK_REALTIME) + shift;
 }
 
 int64_t date_now_seconds(void)
@@ -220,6 +222,16 @@ int64_t date_add_months(int64_t date, int months)
 		return months < 0 ? INT64_MIN + 1 : INT64_MAX;
 
 	return moved;
+}
+
+void date_shift_clock(int64_t ns)
+{
+	shift = ns;
+}
+
+bool date_is_shifted(void)
+{
+	return shift != 0;
 }
 
 void date_set_clock(int64_t (*now_ns)(void), int64_t (*monotonic_ms)(void))

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/macro.h"
@@ -43,6 +44,10 @@ int date_parse(const char *s, int64_t *ret_date) NONNULL;
 
 /* 'date' plus calendar months (the day is carried over as Go's AddDate does). */
 int64_t date_add_months(int64_t date, int months);
+
+/* Moves the wall clock of this process by 'ns' from where it really is; from any thread. */
+void date_shift_clock(int64_t ns);
+bool date_is_shifted(void);
 
 /* From now on time is what 'now_ns' and 'monotonic_ms' say; NULL for both: the real clocks. */
 void date_set_clock(int64_t (*now_ns)(void), int64_t (*monotonic_ms)(void));

@@ -6,6 +6,7 @@
 #include "lib/base/date.h"
 #include "lib/base/enum.h"
 #include "lib/base/parse.h"
+#include "lib/base/schedule.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
@@ -49,6 +50,24 @@ static bool name_fits(const char *pattern, const char *name)
 		pattern++;
 	}
 	return *name == '\0';
+}
+
+int conf_check_schedule(const char *value, struct error **err)
+{
+	struct schedule schedule;
+
+	if (schedule_parse(value, 0, &schedule) < 0)
+		return error_set(err, 400, "Invalid schedule \"%s\"", value);
+	return 0;
+}
+
+int conf_check_volume_schedule(const char *value, struct error **err)
+{
+	struct schedule schedule;
+
+	if (schedule_parse(value, 0, &schedule) < 0 || schedule.is_startup)
+		return error_set(err, 400, "Invalid schedule \"%s\"", value);
+	return 0;
 }
 
 const struct conf_key *conf_find(const struct conf_key *table, const char *name)

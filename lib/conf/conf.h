@@ -45,6 +45,10 @@ enum conf_flag {
 /* Checks what a type cannot say. Returns 0, or a negative errno with '*err' set. */
 typedef int conf_check(const char *value, struct error **err);
 
+/* For 'check' below: schedules (lib/base/schedule.h), and those of what has no start-up. */
+int conf_check_schedule(const char *value, struct error **err);
+int conf_check_volume_schedule(const char *value, struct error **err);
+
 struct conf_key {
 	const char
 		*name; /* A '*' at the end takes any suffix ("user.*"), one between dots a part.  */

@@ -191,7 +191,15 @@ static int take_snapshots(struct db_tx *tx, void *arg, struct error **err)
 	OK(db_storage_volume_snapshot_create(tx, &snap, &id, err));
 	FAILS(-EEXIST, db_storage_volume_snapshot_create(tx, &snap, &id, err));
 	smap_done(&snap.config);
+	OK(db_storage_volume_snapshot_list_expired(tx, INT64_MAX, &list, err));
+	assert_int_equal(list.n, 0); /* It never does. */
+	db_storage_volume_snapshot_list_done(&list);
 	OK(db_storage_volume_snapshot_update(tx, id, "words", 9, err));
+	for (int64_t now = 8; now <= 10; now++) {
+		OK(db_storage_volume_snapshot_list_expired(tx, now, &list, err));
+		assert_int_equal(list.n, now >= 9 && volumes.rows[0].type == DB_VOLUME_CUSTOM);
+		db_storage_volume_snapshot_list_done(&list);
+	}
 	OK(db_storage_volume_snapshot_rename(tx, id, "t", err));
 	OK(db_storage_volume_snapshot_get(tx, snap.volume_id, "t", &row, err));
 	assert_int_equal(row.expires, 9);

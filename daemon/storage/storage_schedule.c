@@ -1,0 +1,177 @@
+#include "daemon/storage/storage_schedule.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/schedule_pass.h"
+#include "daemon/core/state.h"
+#include "daemon/storage/storage_usage.h"
+#include "daemon/storage/storage_volume.h"
+#include "daemon/storage/storage_volume_snapshot.h"
+#include "db/cache.h"
+#include "lib/base/alloc.h"
+#include "lib/base/date.h"
+#include "lib/base/strv.h"
+
+struct job {
+	struct state *state;
+	char *project, *pool, *name;
+	char **expired; /* Snapshots to remove; NULL: one is to be taken. */
+};
+
+static void job_free(void *arg)
+{
+	struct job *job = arg;
+
+	free(job->project);
+	free(job->pool);
+	free(job->name);
+	strv_free(job->expired);
+	free(job);
+}
+
+static int take(struct operation *op, void *arg, struct error **err)
+{
+	const struct job *job = arg;
+	const struct storage_volume_id id = { job->project, job->pool, job->name };
+	scoped_free char *name = NULL;
+
+	int r = storage_volume_snapshot_name(job->state, &id, &name, err);
+	if (r == 0)
+		r = storage_volume_snapshot_check(job->state, &id, name, err);
+	if (r < 0)
+		return r;
+	const struct storage_volume_snapshot_new new = { .name = name };
+	return storage_volume_snapshot_create(job->state, op, &id, &new, err);
+}
+
+static int expire(struct operation *op, void *arg, struct error **err)
+{
+	const struct job *job = arg;
+	const struct storage_volume_id id = { job->project, job->pool, job->name };
+
+	STRV_FOREACH (name, job->expired) {
+		int r = storage_volume_snapshot_delete(job->state, op, &id, name, err);
+
+		/* Somebody else was faster. */
+		if (r == -ENOENT) {
+			error_free(*err);
+			*err = NULL;
+			continue;
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void start(struct schedule_pass *pass, const struct db_storage_volume *row,
+                  char **expired_take)
+{
+	struct job *job = xcalloc(1, sizeof(*job));
+	scoped_free char *url = storage_usage_volume_url(row);
+	scoped_free char *key =
+		xasprintf("schedule/%s/%lld", expired_take ? "end" : "take", (long long)row->id);
+
+	job->state = pass->state;
+	job->project = xstrdup(row->project);
+	job->pool = xstrdup(row->pool);
+	job->name = xstrdup(row->name);
+	job->expired = expired_take;
+	schedule_pass_start(
+		pass, &(struct operation_spec){
+			      .project = row->project,
+			      .description = expired_take ? "Cleaning up expired volume snapshots"
+	                                                  : "Creating storage volume snapshot",
+			      .entity_url = url,
+			      .conflict = key,
+			      .run = expired_take ? expire : take,
+			      .free_arg = job_free,
+			      .arg = job,
+		      });
+}
+
+static bool is_ours(const struct schedule_pass *pass, const struct db_storage_volume *row,
+                    const char *here)
+{
+	if (row->type != DB_VOLUME_CUSTOM)
+		return false;
+	if (*row->member)
+		return strcmp(row->member, here) == 0;
+	return !state_is_clustered(pass->state) || cluster_is_leader(pass->state->cluster);
+}
+
+/* Whether one was taken since, before a restart or on the member that the volume came from. */
+static bool is_taken(const struct schedule_pass *pass, const struct db_storage_volume *row,
+                     int64_t due)
+{
+	const struct storage_volume_id id = { row->project, row->pool, row->name };
+	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
+	scoped(error_freep) struct error *ignored = NULL;
+	bool is_taken = false;
+
+	if (storage_volume_snapshot_rows(pass->state, &id, &rows, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < rows.n; i++)
+		is_taken |= rows.rows[i].created >= due;
+	return is_taken;
+}
+
+struct reading {
+	int64_t now;
+	struct db_storage_snapshots rows;
+};
+
+static int read_expired(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct reading *r = arg;
+
+	db_storage_volume_snapshot_list_done(&r->rows);
+	r->rows = (struct db_storage_snapshots){ 0 };
+	return db_storage_volume_snapshot_list_expired(tx, r->now, &r->rows, err);
+}
+
+static char **expired_of(const struct db_storage_snapshots *rows, int64_t volume_id)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].volume_id == volume_id)
+			strv_add(&names, rows->rows[i].name);
+	return names;
+}
+
+int storage_schedule_look(struct schedule_pass *pass, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped_free char *here = state_member_name(pass->state);
+	struct reading expired = { .now = pass->now };
+
+	int r = db_cache_view(pass->state->cache, DB_VOLUMES, &view, err);
+	if (r == 0)
+		r = db_read(pass->state->db, read_expired, &expired, err);
+	if (r < 0) {
+		db_storage_volume_snapshot_list_done(&expired.rows);
+		return r;
+	}
+
+	const struct db_storage_volumes *rows = db_cache_volumes(view);
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct db_storage_volume *row = &rows->rows[i];
+
+		if (!is_ours(pass, row, here))
+			continue;
+		char **names = expired_of(&expired.rows, row->id);
+		if (names)
+			start(pass, row, names);
+		int64_t due = schedule_pass_due(pass, smap_get(&row->config, "snapshots.schedule"),
+		                                row->id, row->created);
+		if (due != DATE_NONE && !is_taken(pass, row, due))
+			start(pass, row, NULL);
+	}
+	db_storage_volume_snapshot_list_done(&expired.rows);
+	return 0;
+}
