@@ -133,12 +133,26 @@ static int create_token(struct request *req, struct response *res, struct json_o
 	return 0;
 }
 
+/* Trusts a stranger's certificate for a token that is used up. */
+static int admit(struct request *req, struct json_object *body, const char *token, char **ret_url,
+                 struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *metadata = NULL;
+	scoped_free char *secret = trust_token_secret(token);
+
+	int r = token_look(req->state, DB_TOKEN_CLIENT, secret, NULL, &metadata, err);
+	if (r < 0)
+		return r;
+
+	struct json_object *granted = jv_member(metadata, "request");
+
+	return identity_create(req, body, granted, secret, ret_url, err);
+}
+
 static int certificates_create(struct request *req, struct response *res, struct error **err)
 {
 	struct json_object *body;
-	scoped(jv_unrefp) struct json_object *granted = NULL;
 	scoped_free char *url = NULL;
-	scoped_free char *secret = NULL;
 	const char *token = "";
 	bool wants_token = false;
 
@@ -162,22 +176,45 @@ static int certificates_create(struct request *req, struct response *res, struct
 		return create_token(req, res, body, err);
 
 	/* Somebody trusted who brings a token is trusted already: nothing is used up. */
-	if (!access_is_trusted(req->requestor)) {
-		scoped(jv_unrefp) struct json_object *metadata = NULL;
-
-		secret = trust_token_secret(token);
-		r = token_look(req->state, DB_TOKEN_CLIENT, secret, NULL, &metadata, err);
-		if (r < 0)
-			return r;
-
-		granted = jv_ref(jv_member(metadata, "request"));
-	}
-
-	r = identity_create(req, body, granted, secret, &url, err);
+	r = access_is_trusted(req->requestor) ? identity_create(req, body, NULL, NULL, &url, err)
+	                                      : admit(req, body, token, &url, err);
 	if (r < 0)
 		return r;
 
 	response_created(res, url);
+	return 0;
+}
+
+/*
+ * What clients of newer servers ask instead, with a token and ?public. Identities are certificates
+ * here and are managed as such.
+ */
+static int identities_create(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body;
+	scoped_free char *url = NULL;
+	const char *token = "";
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_get_string(body, "trust_token", &token, err);
+	if (r < 0)
+		return r;
+
+	if (access_is_admin(req->requestor))
+		return error_set(err, 501, "Identities are managed as certificates");
+	if (access_is_trusted(req->requestor))
+		return error_set(err, 403, "Certificate is restricted");
+	if (!request_query(req, "public") || !*token)
+		return error_set(err, 403, "Forbidden");
+
+	r = admit(req, body, token, &url, err);
+	if (r < 0)
+		return r;
+
+	scoped_free char *location =
+		xasprintf("/1.0/auth/identities/tls/%s", strrchr(url, '/') + 1);
+	response_created(res, location);
 	return 0;
 }
 
@@ -257,6 +294,7 @@ static int certificate_remove(struct request *req, struct response *res, struct 
 static const struct route routes[] = {
 	{ .method = "GET",    .path = "/1.0/certificates",               .handler = certificates_list,   .access = ACCESS_TRUSTED },
 	{ .method = "POST",   .path = "/1.0/certificates",               .handler = certificates_create, .access = ACCESS_ANYONE },
+	{ .method = "POST",   .path = "/1.0/auth/identities/tls",        .handler = identities_create,   .access = ACCESS_ANYONE },
 	{ .method = "GET",    .path = "/1.0/certificates/{fingerprint}", .handler = certificate_get,     .access = ACCESS_TRUSTED },
 	{ .method = "PUT",    .path = "/1.0/certificates/{fingerprint}", .handler = certificate_change,    .access = ACCESS_TRUSTED, .extension = "certificate_update" },
 	{ .method = "PATCH",  .path = "/1.0/certificates/{fingerprint}", .handler = certificate_patch,   .access = ACCESS_TRUSTED, .extension = "certificate_update" },

@@ -48,6 +48,22 @@ def test_token_is_used_once(client, https, certificate, name):
     assert me.get("/1.0").metadata["auth"] == "untrusted"
 
 
+def test_tokens_as_clients_of_newer_servers_bring_them(client, https, certificate, name):
+    me, path = Client(address=https, cert=certificate.cert, key=certificate.key), "/1.0/auth/identities/tls"
+    for query, body in (("?public", {}), ("?public", {"trust_token": ""}), ("?public", {"trust_token": "bogus"}),
+                        ("?public", {"token": True, "name": "x"}), ("", {"trust_token": "bogus"})):
+        assert me.post(path + query, body).status == 403, (query, body)
+    assert me.post(path + "?public", {"trust_token": 5}).status == 400
+    token = token_of(client.post("/1.0/certificates", {"type": "client", "name": name, "token": True}), name)
+    assert me.post(path, {"trust_token": token}).status == 403
+    answer = me.post(path + "?public", {"trust_token": token})
+    assert answer.status == 201 and answer.headers["location"] == path + "/" + certificate.fingerprint
+    assert me.get("/1.0").metadata["auth"] == "trusted"
+    assert client.post(path, {"name": "x", "token": True}).status == 501
+    assert client.delete("/1.0/certificates/" + certificate.fingerprint).status == 200
+    assert me.post(path + "?public", {"trust_token": token}).status == 403
+
+
 def test_cancelled_token_is_void(client, https, certificate, name):
     answer = client.post("/1.0/certificates", {"type": "client", "name": name, "token": True})
     assert client.delete(answer.json["operation"]).status == 200
