@@ -99,17 +99,19 @@ static void put_info(struct strbuf *reply, const struct stat *st)
  * Opens the folder that holds the last part of the path, following links on the way, and names that
  * part. "/" has none: -EISDIR.
  */
-static int open_parent(struct session *s, char *name)
+static int open_parent(struct session *s, char name[static NAME_MAX + 1])
 {
 	scoped_free char *clean = path_clean(s->path);
 	const char *base = path_base(clean);
 	scoped_free char *dir = path_dir(clean);
 
-	if (strlen(base) > NAME_MAX)
+	size_t len = strnlen(base, NAME_MAX + 1);
+
+	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
 	if (!path_is_name(base))
 		return -EISDIR;
-	strcpy(name, base);
+	memcpy(name, base, len + 1);
 	return path_open_in_root(s->root, strcmp(dir, ".") == 0 ? "" : dir, O_RDONLY | O_DIRECTORY,
 	                         0);
 }

@@ -204,3 +204,34 @@ def test_the_old_name_of_the_collection(container):
     answer = container.client.get("/1.0/containers/c1/files?path=/root/old")
     assert answer.raw == b"x"
     container.request("DELETE", "/files", path="/root/old")
+
+
+def test_a_guest_that_swaps_folders_for_links(container, tmp_path):
+    """While files are pushed, pulled, listed and deleted the way to them changes under way."""
+    kept = tmp_path / "kept"
+    kept.write_text("the host's")
+    os.chmod(tmp_path, 0o777)
+    out = str(tmp_path)
+    # The same path inside, so that a link to it leads somewhere for the guest.
+    script = ("mkdir -p /swap/real {0}; echo guest >{0}/kept; echo guest >/swap/real/kept; touch /swap/goes;"
+              "while test -e /swap/goes; do"
+              " ln -sfn /swap/real /swap/d; ln -sfn {0} /swap/d; ln -sfn ../../../../../..{0} /swap/d;"
+              " ln -sfn /proc/1/root{0} /swap/d; rm -f /swap/d; mkdir /swap/d; echo guest >/swap/d/kept;"
+              " rm -rf /swap/d; done").format(out)
+    swapping = container.exec("sh", "-c", script)
+    assert swapping.status == 202
+    try:
+        for _ in range(60):
+            answer = get(container, "/swap/d/kept")
+            assert answer.status < 500 and b"host" not in answer.raw, answer.raw
+            answer = put(container, "/swap/d/pushed", b"pushed", uid="0", mode="0644")
+            assert answer.status < 500, answer.raw
+            assert put(container, "/swap/d/kept", b"guest").status < 500
+            assert get(container, "/swap/d").status < 500
+            assert container.request("DELETE", "/files", path="/swap/d/kept").status < 500
+            assert put(container, "/swap/d/sub", b"", kind="directory").status < 500
+            assert os.listdir(tmp_path) == ["kept"] and kept.read_text() == "the host's"
+    finally:
+        assert container.output("rm", "-f", "/swap/goes")[0] == 0
+        assert container.client.wait(swapping)["status"] == "Success"
+    assert os.listdir(tmp_path) == ["kept"] and kept.read_text() == "the host's"
