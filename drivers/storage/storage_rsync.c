@@ -100,8 +100,20 @@ int storage_rsync_check_command(const char *const *words, struct error **err)
 	return 0;
 }
 
+/*
+ * Files change while an instance runs: they vanish, and what is read does not fit together. That is
+ * no error where it is allowed; the second only when another pass follows, which copies them again.
+ */
+static bool is_complete(int status, const struct storage_transfer *transfer)
+{
+	return status == 0 ||
+	       (transfer->allow_inconsistent &&
+	        (status == STATUS_VANISHED || (status == STATUS_PARTIAL && !transfer->is_last)));
+}
+
 /* Waits for rsync and turns its status and what it wrote into an error. */
-static int finish(pid_t pid, int errors, bool allow_vanished, struct error **err)
+static int finish(pid_t pid, int errors, const struct storage_transfer *transfer,
+                  struct error **err)
 {
 	scoped_free char *text = NULL;
 	size_t size;
@@ -110,7 +122,7 @@ static int finish(pid_t pid, int errors, bool allow_vanished, struct error **err
 	int r = command_wait(pid, &status);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed waiting for rsync");
-	if (status == 0 || (status == STATUS_VANISHED && allow_vanished))
+	if (is_complete(status, transfer))
 		return 0;
 
 	if (lseek(errors, 0, SEEK_SET) < 0 || fd_read_all(errors, 65536, &text, &size) < 0)
@@ -215,7 +227,7 @@ int storage_rsync_send(const struct host *host, const char *path,
 
 		/* The helper, if there is one, must not wait for us. */
 		shutdown(sock, SHUT_RDWR);
-		if (op_check(op, err) < 0 || finish(pid, errors, false, err) < 0)
+		if (op_check(op, err) < 0 || finish(pid, errors, transfer, err) < 0)
 			return (*err)->code;
 		*err = TAKE_PTR(first);
 		return r;
@@ -238,7 +250,7 @@ int storage_rsync_send(const struct host *host, const char *path,
 		kill_program(pid);
 		return r;
 	}
-	return finish(pid, errors, transfer->allow_inconsistent, err);
+	return finish(pid, errors, transfer, err);
 }
 
 static int parse_command(const char *text, const char *path, char ***ret_words, struct error **err)
@@ -321,7 +333,7 @@ int storage_rsync_receive(const char *path, const struct storage_transfer *trans
 		kill_program(pid);
 		return r;
 	}
-	return finish(pid, errors, transfer->allow_inconsistent, err);
+	return finish(pid, errors, transfer, err);
 }
 
 int storage_rsync_helper(int argc, char **argv)
