@@ -12,6 +12,7 @@
 #include "client/terminal.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/macro.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
@@ -26,25 +27,35 @@ static void render(void *arg, struct json_object *operation, bool is_last)
 }
 
 /* Options of Muster's own: sent only if they were given, so that other servers never see them. */
+static const struct {
+	const char *option;
+	const char *key;
+	const char *what;
+	int (*parse)(const char *text, int64_t *ret_value);
+	int64_t least;
+} numbers[] = {
+	{ "max-parallel", "max_parallel", "number of parallel steps", parse_int64, 1 },
+	{ "max-parallel-target", "max_parallel_target", "number of parallel steps", parse_int64,
+	  1 },
+	{ "max-parallel-pool", "max_parallel_pool", "number of parallel steps", parse_int64, 1 },
+	{ "max-parallel-cluster", "max_parallel_cluster", "number of parallel steps", parse_int64,
+	  1 },
+	{ "bandwidth", "bandwidth", "bandwidth", parse_size, 1 },
+	{ "downtime", "downtime_ms", "downtime", parse_duration, 1 },
+};
+
 static int add_options(const struct cli *cli, struct json_object *body, struct error **err)
 {
-	const char *parallel = cli_option(cli, "max-parallel"),
-		   *bandwidth = cli_option(cli, "bandwidth");
-	const char *downtime = cli_option(cli, "downtime");
-	int64_t n;
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+		const char *text = cli_option(cli, numbers[i].option);
+		int64_t n;
 
-	if (parallel && (parse_int64(parallel, &n) < 0 || n < 1))
-		return error_set(err, 400, "Invalid number of parallel steps \"%s\"", parallel);
-	if (parallel)
-		jv_set_int(body, "max_parallel", n);
-	if (bandwidth && parse_size(bandwidth, &n) < 0)
-		return error_set(err, 400, "Invalid bandwidth \"%s\"", bandwidth);
-	if (bandwidth)
-		jv_set_int(body, "bandwidth", n);
-	if (downtime && parse_duration(downtime, &n) < 0)
-		return error_set(err, 400, "Invalid downtime \"%s\"", downtime);
-	if (downtime)
-		jv_set_int(body, "downtime_ms", n);
+		if (!text)
+			continue;
+		if (numbers[i].parse(text, &n) < 0 || n < numbers[i].least)
+			return error_set(err, 400, "Invalid %s \"%s\"", numbers[i].what, text);
+		jv_set_int(body, numbers[i].key, n);
+	}
 	if (cli_option(cli, "on-error"))
 		jv_set_string(body, "on_error", cli_option(cli, "on-error"));
 	if (cli_option(cli, "on-no-target"))
@@ -173,11 +184,14 @@ static int explain_run(struct client *client, const struct cli *cli, struct erro
 /* clang-format off */
 #define STATE_OPTIONS \
 	{ "action",       0,   OPTION_TEXT, NULL, "What to do with the instances instead of what they say", WORD_NONE }, \
-	{ "bandwidth",    0,   OPTION_TEXT, NULL, "Most bytes a second to move", WORD_NONE }, \
-	{ "downtime",     0,   OPTION_TEXT, NULL, "Longest pause of an instance that is moved, as 500ms", WORD_NONE }, \
+	{ "bandwidth",    0,   OPTION_TEXT, NULL, "Most bytes a second to move, all instances together", WORD_NONE }, \
+	{ "downtime",     0,   OPTION_TEXT, NULL, "Longest pause of an instance that is moved, as 500ms; where it would be longer it stays", WORD_NONE }, \
 	{ "force",        0,   OPTION_FLAG, NULL, "Do not ask, and go on without a quorum to spare", WORD_NONE }, \
 	OUTPUT_FORMAT_OPTION, \
-	{ "max-parallel", 0,   OPTION_TEXT, NULL, "Most instances to move at the same time", WORD_NONE }, \
+	{ "max-parallel", 0,   OPTION_TEXT, NULL, "Most instances to move at the same time from one member, and to one", WORD_NONE }, \
+	{ "max-parallel-cluster", 0, OPTION_TEXT, NULL, "Most instances to move at the same time in all", WORD_NONE }, \
+	{ "max-parallel-pool", 0, OPTION_TEXT, NULL, "Most instances to move at the same time for a storage pool of one member", WORD_NONE }, \
+	{ "max-parallel-target", 0, OPTION_TEXT, NULL, "Most instances to move at the same time to one member", WORD_NONE }, \
 	{ "on-error",     0,   OPTION_TEXT, NULL, "After a failure: continue, stop or rollback", WORD_NONE }, \
 	{ "plan",         0,   OPTION_FLAG, NULL, "Show what would be done and why, and do nothing", WORD_NONE }, \
 	{ "yes",          'y', OPTION_FLAG, NULL, "Do not ask", WORD_NONE }
@@ -209,6 +223,10 @@ const struct cli_command cmd_cluster_evacuate_commands[] = {
 	          "With --plan nothing is touched: each instance is shown with the member that it would\n"
 	          "go to, why that one and why not the others. Without it each instance has a line\n"
 	          "that follows it through the phases.\n"
+	          "\n"
+	          "With --downtime instances are copied while they run, until what has changed since is\n"
+	          "copied within that time; only then they are stopped. It does not count how long an\n"
+	          "instance takes to shut down.\n"
 	          "\n"
 	          "^C asks the server to cancel: what is under way is brought to an end or undone.",
 	  .aliases = "evac",

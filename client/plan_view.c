@@ -112,6 +112,9 @@ static void print_totals(struct json_object *plan, FILE *out)
 		fprintf(out, ", %zu without a place", n_stranded);
 	if (bytes)
 		fprintf(out, "; %s to copy", size);
+	scoped_free char *time = duration(number(plan, "seconds"));
+	if (*time)
+		fprintf(out, "; about %s", time);
 	fputc('\n', out);
 	if (*text(plan, "state") && strcmp(text(plan, "state"), "planned") != 0)
 		fprintf(out, "State: %s\n", text(plan, "state"));
@@ -365,6 +368,12 @@ static void print_counts(struct json_object *metadata, FILE *out)
 		if (jv_number(counts, others[i]))
 			fprintf(out, ", %lld %s", (long long)jv_number(counts, others[i]),
 			        others[i]);
+	}
+	if (jv_number(plan, "bytes_done") > 0) {
+		scoped_free char *done_size = output_size_iec(jv_number(plan, "bytes_done"));
+		scoped_free char *all = output_size_iec(jv_number(plan, "bytes"));
+
+		fprintf(out, ", %s of %s", done_size, all);
 	}
 }
 

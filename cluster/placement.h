@@ -64,6 +64,7 @@ struct placement_instance {
 	const char *const *allowed_groups; /* Of its project: ends with NULL; NULL: any. */
 	const char *architecture;          /* NULL: any. */
 	const char *const *pools;          /* That its disks need; ends with NULL; or NULL. */
+	const char *root_pool;             /* Of its root disk, or NULL. */
 	const char *const *networks;
 	uint64_t memory; /* limits.memory in bytes, or 0. */
 	unsigned n_cpus; /* limits.cpu as a count, or 0. */

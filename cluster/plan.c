@@ -120,6 +120,8 @@ static char *step_detail(const struct placement_snapshot *snapshot, const struct
 	jv_set_uint(detail, "ms", step->ms);
 	jv_set_uint(detail, "pause_ms", step->pause_ms);
 	jv_set_bool(detail, "makes_room", step->is_displaced);
+	if (instance->root_pool)
+		jv_set_string(detail, "pool", instance->root_pool);
 	if (step->depends_on != PLACEMENT_NONE)
 		jv_set_uint(detail, "depends_on", step->depends_on);
 	for (size_t i = 0; i < step->n_rejections; i++) {
@@ -192,6 +194,7 @@ struct json_object *plan_step_json(const struct db_plan_step *step, bool with_re
 	if (!detail)
 		return row;
 
+	jv_set_string(row, "pool", jv_text(detail, "pool") ? jv_text(detail, "pool") : "");
 	jv_set_double(row, "seconds", (double)jv_number(detail, "ms") / 1000);
 	jv_set_int(row, "downtime_ms", jv_number(detail, "pause_ms"));
 	jv_set_int(row, "rate", jv_number(detail, "rate"));
@@ -233,18 +236,63 @@ static struct counts count_steps(const struct db_plan_step *steps, size_t n_step
 	return counts;
 }
 
-/* Seconds that the rest will take, if it goes on as it went so far; -1 if nobody can say. */
-static int64_t seconds_left(const struct db_plan *plan, const struct counts *counts, size_t n_steps)
+/* How much of a step is behind it, from 0 to 1. */
+static double share_done(const struct db_plan_step *step)
 {
-	size_t n_ended = counts->n_done + counts->n_failed + counts->n_skipped;
-
-	if (n_ended == n_steps)
+	if (plan_phase_is_final(step->phase))
+		return 1;
+	if (plan_phase_is_committed(step->phase) || step->phase == PLAN_PHASE_PAUSED)
+		return 0.9;
+	if (step->bytes_total <= 0 || step->bytes_done <= 0)
 		return 0;
-	if (!counts->n_done || plan->created == DATE_NONE)
-		return -1;
 
-	int64_t seconds = (date_now() - plan->created) / DATE_SECOND;
-	return seconds * (int64_t)(n_steps - n_ended) / (int64_t)n_ended;
+	return 0.9 * MIN_OF((double)step->bytes_done / (double)step->bytes_total, 1.0);
+}
+
+/*
+ * Seconds that the rest will take: by the estimate at first, and more and more as it went so far.
+ * -1 if nobody can say. 'rows' are the steps as JSON, which have their own estimates.
+ */
+static int64_t seconds_left(const struct db_plan *plan, double estimate,
+                            const struct db_plan_step *steps, size_t n_steps,
+                            struct json_object *rows)
+{
+	double work = 0, done = 0;
+
+	for (size_t i = 0; i < n_steps; i++) {
+		struct json_object *own = jv_member(jv_item(rows, i), "seconds");
+		double weight = MAX_OF(json_object_get_double(own), 0.001);
+
+		work += weight;
+		done += weight * share_done(&steps[i]);
+	}
+	if (done >= work)
+		return 0;
+
+	double share = done / work;
+	double elapsed = (double)(date_now() - plan->created) / (double)DATE_SECOND;
+	if (plan->id == 0 || plan->created == DATE_NONE)
+		return (int64_t)(estimate + 0.999);
+	if (share <= 0)
+		return estimate > 0 ? (int64_t)(estimate + 0.999) : -1;
+
+	double by_pace = elapsed * (1 - share) / share;
+	double by_estimate = estimate > 0 ? estimate * (1 - share) : by_pace;
+	return (int64_t)(by_pace * share + by_estimate * (1 - share) + 0.999);
+}
+
+/* The options of the plan without what is ours: the estimate, which '*ret_ms' gets. */
+static struct json_object *options_json(const struct db_plan *plan, int64_t *ret_ms)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	struct json_object *options = NULL;
+
+	if (!plan->options ||
+	    jv_parse_object(plan->options, strlen(plan->options), &options, &ignored) < 0)
+		options = jv_object();
+	*ret_ms = jv_number(options, "estimate_ms");
+	json_object_object_del(options, "estimate_ms");
+	return options;
 }
 
 struct json_object *plan_json(const struct db_plan *plan, const struct db_plan_step *steps,
@@ -255,6 +303,7 @@ struct json_object *plan_json(const struct db_plan *plan, const struct db_plan_s
 	struct json_object *rows = jv_array();
 	struct json_object *unplaced = jv_array();
 	struct json_object *count = jv_object();
+	int64_t estimate_ms = 0;
 
 	jv_set_string(obj, "uuid", plan->uuid);
 	jv_set_string(obj, "kind", plan->kind);
@@ -262,6 +311,7 @@ struct json_object *plan_json(const struct db_plan *plan, const struct db_plan_s
 	jv_set_string(obj, "state", plan->id ? plan_state_name(plan->state) : "planned");
 	jv_set_string(obj, "operation", plan->operation);
 	jv_set_string(obj, "error", plan->error);
+	jv_set_take(obj, "options", options_json(plan, &estimate_ms));
 	jv_set_date(obj, "created_at", plan->created);
 	jv_set_date(obj, "updated_at", plan->updated);
 	for (size_t i = 0; i < n_steps; i++) {
@@ -278,7 +328,11 @@ struct json_object *plan_json(const struct db_plan *plan, const struct db_plan_s
 	jv_set_take(obj, "counts", count);
 	jv_set_int(obj, "bytes", counts.bytes);
 	jv_set_int(obj, "bytes_done", counts.bytes_done);
-	jv_set_int(obj, "eta_seconds", seconds_left(plan, &counts, n_steps));
+	jv_set_double(obj, "seconds", (double)estimate_ms / 1000);
+	jv_set_int(obj, "eta_seconds",
+	           plan_state_is_open(plan->state)
+	                   ? seconds_left(plan, (double)estimate_ms / 1000, steps, n_steps, rows)
+	                   : 0);
 	return obj;
 }
 

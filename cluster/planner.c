@@ -99,27 +99,80 @@ static struct planner_step *add_step(struct making *making, size_t instance, siz
 	return step;
 }
 
-/* What a step copies, how long it takes and for how long the instance is down. */
-static void estimate(struct making *making, struct planner_step *step)
+struct cost {
+	uint64_t bytes;    /* To copy. */
+	uint64_t ms;       /* How long it takes. */
+	uint64_t pause_ms; /* How long the instance is down. */
+};
+
+static struct cost cost_of(const struct making *making, size_t instance, enum planner_mode mode)
 {
-	const struct placement_instance *instance = &making->snapshot->instances[step->instance];
+	const struct placement_instance *row = &making->snapshot->instances[instance];
 	uint64_t bandwidth =
 		making->request->bandwidth ? making->request->bandwidth : DEFAULT_BANDWIDTH;
+	struct cost cost = { 0 };
 
-	if (step->mode == PLANNER_STOP || step->mode == PLANNER_START) {
-		step->ms = STOP_MS;
-		step->pause_ms = step->mode == PLANNER_STOP ? STOP_MS : 0;
-		return;
+	if (mode == PLANNER_STOP || mode == PLANNER_START) {
+		cost.ms = STOP_MS;
+		cost.pause_ms = mode == PLANNER_STOP ? STOP_MS : 0;
+		return cost;
 	}
-	if (step->mode == PLANNER_STAY)
-		return;
+	if (mode == PLANNER_STAY)
+		return cost;
 
-	step->n_bytes = instance->is_storage_shared ? 0 : instance->n_bytes;
-	uint64_t copy_ms = step->n_bytes * 1000 / bandwidth;
-	step->ms = SETUP_MS + copy_ms + (step->must_run ? STOP_MS : 0);
-	if (step->must_run)
-		step->pause_ms = step->mode == PLANNER_MIGRATE ? STOP_MS + copy_ms : STOP_MS;
-	making->plan->n_bytes += step->n_bytes;
+	cost.bytes = row->is_storage_shared ? 0 : row->n_bytes;
+	uint64_t copy_ms = cost.bytes * 1000 / bandwidth;
+	cost.ms = SETUP_MS + copy_ms + (row->is_running ? STOP_MS : 0);
+	if (row->is_running)
+		cost.pause_ms = mode == PLANNER_MIGRATE ? STOP_MS + copy_ms : STOP_MS;
+
+	return cost;
+}
+
+static void estimate(struct making *making, struct planner_step *step)
+{
+	struct cost cost = cost_of(making, step->instance, step->mode);
+
+	step->n_bytes = cost.bytes;
+	step->ms = cost.ms;
+	step->pause_ms = cost.pause_ms;
+	making->plan->n_bytes += cost.bytes;
+}
+
+/* The way to move it that keeps it down for no longer than is allowed; "stay" if there is none. */
+static enum planner_mode within_budget(const struct making *making, size_t instance,
+                                       enum planner_mode mode)
+{
+	const struct placement_instance *row = &making->snapshot->instances[instance];
+	uint64_t budget = making->request->downtime_ms;
+	bool is_known = row->n_bytes > 0 || row->is_storage_shared || !row->is_running;
+
+	if (budget == 0 || mode == PLANNER_STOP)
+		return mode;
+	if (cost_of(making, instance, mode).pause_ms <= budget &&
+	    (mode != PLANNER_MIGRATE || row->is_vm || is_known))
+		return mode;
+	if (mode == PLANNER_MIGRATE && !row->is_vm &&
+	    cost_of(making, instance, PLANNER_REFRESH_MIGRATE).pause_ms <= budget)
+		return PLANNER_REFRESH_MIGRATE;
+
+	return PLANNER_STAY;
+}
+
+/* It stays where it is, since it would be down for too long. */
+static void stay_up(struct making *making, size_t instance)
+{
+	const struct placement_instance *row = &making->snapshot->instances[instance];
+	struct planner_step *step =
+		add_step(making, instance, row->member, row->member, PLANNER_STAY);
+	enum planner_mode best = row->is_vm ? PLANNER_MIGRATE : PLANNER_REFRESH_MIGRATE;
+
+	if (row->is_vm && row->may_live_migrate)
+		best = PLANNER_LIVE_MIGRATE;
+	step->reason =
+		xasprintf("it would be down for about %llu ms, longer than the %llu ms allowed",
+	                  (unsigned long long)cost_of(making, instance, best).pause_ms,
+	                  (unsigned long long)making->request->downtime_ms);
 }
 
 /* cluster.evacuate, or what the request says in its place. */
@@ -141,6 +194,23 @@ static enum planner_mode evacuation_mode(const struct making *making,
 		                                                             : PLANNER_MIGRATE;
 
 	return mode == PLANNER_REFRESH_MIGRATE ? PLANNER_REFRESH_MIGRATE : PLANNER_MIGRATE;
+}
+
+static enum planner_mode leaving_mode(const struct making *making, size_t instance)
+{
+	return within_budget(making, instance,
+	                     evacuation_mode(making, &making->snapshot->instances[instance]));
+}
+
+/* Of one that makes room for another. */
+static enum planner_mode displaced_mode(const struct making *making, size_t instance)
+{
+	const struct placement_instance *row = &making->snapshot->instances[instance];
+	enum planner_mode mode = row->may_live_migrate ? PLANNER_LIVE_MIGRATE : PLANNER_MIGRATE;
+	enum planner_mode kept = within_budget(making, instance, mode);
+
+	/* The other one has no place without it; the coordinator looks at the budget once more. */
+	return kept != PLANNER_STAY ? kept : row->is_vm ? mode : PLANNER_REFRESH_MIGRATE;
 }
 
 /* Why a move's member was chosen and the others were not, as things stand before the move. */
@@ -254,9 +324,12 @@ static void plan_evacuation(struct making *making)
 
 	size_t n_moving = 0;
 	scoped_free size_t *moving = xcalloc(n_movers + 1, sizeof(*moving));
-	for (size_t i = 0; i < n_movers; i++)
-		if (evacuation_mode(making, &snapshot->instances[movers[i]]) != PLANNER_STOP)
+	for (size_t i = 0; i < n_movers; i++) {
+		enum planner_mode mode = leaving_mode(making, movers[i]);
+
+		if (mode != PLANNER_STOP && mode != PLANNER_STAY)
 			moving[n_moving++] = movers[i];
+	}
 
 	struct planner_search search = {
 		.snapshot = snapshot,
@@ -271,8 +344,12 @@ static void plan_evacuation(struct making *making)
 	size_t next = 0;
 	for (size_t i = 0; i < n_movers; i++) {
 		const struct placement_instance *row = &snapshot->instances[movers[i]];
-		enum planner_mode mode = evacuation_mode(making, row);
+		enum planner_mode mode = leaving_mode(making, movers[i]);
 
+		if (mode == PLANNER_STAY) {
+			stay_up(making, movers[i]);
+			continue;
+		}
 		if (mode == PLANNER_STOP) {
 			bool is_heal = making->request->kind == PLANNER_HEAL;
 			struct planner_step *step =
@@ -295,9 +372,7 @@ static void plan_evacuation(struct making *making)
 			room = move_step(making, displaced->instance,
 			                 snapshot->instances[displaced->instance].member,
 			                 displaced->to,
-			                 snapshot->instances[displaced->instance].may_live_migrate
-			                         ? PLANNER_LIVE_MIGRATE
-			                         : PLANNER_MIGRATE);
+			                 displaced_mode(making, displaced->instance));
 			making->plan->steps[room].is_displaced = true;
 			free(making->plan->steps[room].reason);
 			making->plan->steps[room].reason =
@@ -349,6 +424,11 @@ static void plan_restore(struct making *making)
 		else if (row->is_running && row->evacuate &&
 		         strcmp(row->evacuate, "refresh-migrate") == 0)
 			mode = PLANNER_REFRESH_MIGRATE;
+		mode = within_budget(making, movers[i], mode);
+		if (mode == PLANNER_STAY) {
+			stay_up(making, movers[i]);
+			continue;
+		}
 
 		struct planner_step *step = add_step(making, movers[i], row->member, home, mode);
 		step->reason = xstrdup("it was evacuated from there");

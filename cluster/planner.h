@@ -8,7 +8,8 @@
  *
  * A step names an instance, where from and where to, how, what it costs, what it depends on, and
  * for every member that was not chosen the reason. An instance that finds no place gets a step of
- * mode "stay" and keeps running where it is: nothing is stopped before it has a place to go.
+ * mode "stay" and keeps running where it is: nothing is stopped before it has a place to go. So
+ * does one that would be down for longer than the request allows however it is moved.
  *
  * Direct placement is tried first, in the order of boot.stop.priority. When that leaves somebody
  * without a place, the planner searches, within a budget, for another assignment of those that
@@ -54,6 +55,7 @@ struct planner_request {
 	bool is_skipped;      /* Restore: the member's state only. */
 	bool is_reduced;      /* Leave the rejections out: for very large plans. */
 	uint64_t bandwidth;   /* Bytes a second that a copy is expected to make; 0: 200 MiB. */
+	uint64_t downtime_ms; /* Nobody is moved who would be down for longer; 0: no limit. */
 	size_t search_budget; /* Nodes of the search for what has no direct place; 0: 20,000. */
 };
 

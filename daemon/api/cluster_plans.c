@@ -19,7 +19,9 @@
 #include "daemon/member/member_plan.h"
 #include "daemon/member/member_plan_act.h"
 #include "daemon/member/member_plan_operation.h"
+#include "daemon/member/member_progress.h"
 #include "daemon/member/member_service.h"
+#include "daemon/member/member_sizes.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/parse.h"
@@ -100,7 +102,6 @@ static int member_state_post(struct request *req, struct response *res, struct e
 	} else if (r == 0) {
 		r = begin(req, res, &evacuate, err);
 	}
-	member_evacuate_done(&evacuate);
 	return r;
 }
 
@@ -198,6 +199,68 @@ static int check_ready(const struct request *req, struct error **err)
 	return atomic_load(&req->state->is_ready)
 	               ? 0
 	               : error_set(err, 503, "This member is not ready yet");
+}
+
+/* Answered from memory. */
+static int progress_post(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body = NULL;
+	const char *plan = NULL;
+
+	int r = check_ready(req, err);
+	if (r == 0)
+		r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_need_string(body, "plan", &plan, err);
+	if (r == 0)
+		response_sync(res, member_progress_local(req->state, plan));
+
+	return r;
+}
+
+struct sizes_job {
+	struct state *state;
+	struct json_object *body;
+	struct response_later *later;
+};
+
+static void run_sizes(void *arg)
+{
+	struct sizes_job *job = arg;
+	struct json_object *answer = NULL;
+	struct error *err = NULL;
+
+	member_sizes_local(job->state, job->body, &answer, &err);
+	response_later_send(job->later, answer, err);
+	json_object_put(job->body);
+	free(job);
+}
+
+/* Looks at files for a while. */
+static int sizes_post(struct request *req, struct response *res, struct error **err)
+{
+	struct json_object *body = NULL;
+	struct sizes_job *job;
+
+	int r = check_ready(req, err);
+	if (r == 0)
+		r = request_json(req, &body, err);
+	if (r < 0)
+		return r;
+
+	job = xcalloc(1, sizeof(*job));
+	job->state = req->state;
+	job->body = jv_copy(body);
+	job->later = response_defer(res);
+	if (worker_submit(req->state->members->phases, run_sizes, job) < 0) {
+		struct error *busy = NULL;
+
+		error_set(&busy, 503, "This member is too busy");
+		response_later_send(job->later, NULL, busy);
+		json_object_put(job->body);
+		free(job);
+	}
+	return 0;
 }
 
 /* Long, so it holds no request thread. */
@@ -310,6 +373,8 @@ static const struct route routes[] = {
 	{ "GET",  "/1.0/cluster/plans/{uuid}",         plan_get,          ACCESS_TRUSTED,  NULL,     NULL,       ON_ANY_MEMBER, "cluster_plans",         NULL, ROUTE_BODY_JSON, false },
 	{ "POST", "/1.0/cluster/plans/{uuid}",         plan_post,         ACCESS_ENTITLED, "server", "can_edit", ON_LEADER,     "cluster_plans",         NULL, ROUTE_BODY_JSON, false },
 	{ "POST", "/internal/plans/phase",             phase_post,        ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
+	{ "POST", "/internal/plans/progress",          progress_post,     ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
+	{ "POST", "/internal/plans/sizes",             sizes_post,        ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
 	{ "POST", "/internal/volumes/send",            volume_send,       ACCESS_PEER,     NULL,     NULL,       ON_ANY_MEMBER, NULL,                    NULL, ROUTE_BODY_JSON, false },
 };
 /* clang-format on */

@@ -130,7 +130,7 @@ int instance_send_receive(struct state *state, struct operation *op, const char 
 	scoped_free char *address = NULL;
 	scoped_free char *path = send_path(send);
 	struct storage_instance storage = *sink;
-	struct storage_sent received = { 0 };
+	struct storage_sent received = { .live = send->live };
 	struct stream *stream = NULL;
 
 	int r = connect_address(state->cluster, source, &address, err);

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "lib/base/error.h"
 
 struct operation;
@@ -22,6 +24,7 @@ struct instance_send {
 	int is_refresh;
 	int is_alone; /* Without its snapshots. */
 	unsigned long long bandwidth;
+	_Atomic uint64_t *live; /* The target's end: what has come so far, or NULL. */
 };
 
 /* Sends on a thread of the service; the stream is closed at the end, and may be NULL: the client

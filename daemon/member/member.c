@@ -5,6 +5,7 @@
 #include "daemon/core/state.h"
 #include "daemon/member/member_plan_operation.h"
 #include "daemon/member/member_service.h"
+#include "daemon/member/member_slots.h"
 #include "daemon/member/member_sweep.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -53,8 +54,11 @@ int member_service_new(struct state *state, struct error **err) NO_LOCK_CHECK
 	cond_init(&service->idle);
 	service->state = state;
 	service->coordinated = map_new(NULL);
+	service->receipts = map_new(NULL);
+	service->slots = member_slots_new();
 	service->plans = worker_new("plan", MAX_PLANS, QUEUE_MAX);
 	service->steps = worker_new("step", MEMBER_MAX_STEPS, QUEUE_MAX);
+	service->looks = worker_new("look", MEMBER_MAX_LOOKS, QUEUE_MAX);
 	service->phases = worker_new("phase", MEMBER_MAX_PHASES, QUEUE_MAX);
 	service->timer = loop_timer_new(state->loop, LATER_MS, 0, wake, service);
 	loop_timer_stop(service->timer);
@@ -92,11 +96,14 @@ void member_service_free(struct state *state) NO_LOCK_CHECK
 		cond_wait(&service->idle, &service->mutex);
 	mutex_unlock(&service->mutex);
 	worker_free(service->steps);
+	worker_free(service->looks);
 	worker_free(service->phases);
 	mutex_lock(&gate);
 	state->members = NULL;
 	mutex_unlock(&gate);
 	map_free(service->coordinated);
+	map_free(service->receipts);
+	member_slots_free(service->slots);
 	cond_done(&service->idle);
 	mutex_done(&service->mutex);
 	free(service);

@@ -104,6 +104,17 @@ void member_draft_make(const struct placement_view *pv, const struct planner_pla
 	};
 }
 
+size_t member_draft_copies(const struct db_plan_step *steps, size_t n_steps)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_steps; i++)
+		n += *steps[i].source && *steps[i].target &&
+		     strcmp(steps[i].source, steps[i].target) != 0;
+
+	return n;
+}
+
 static int book(struct db_tx *tx, struct member_draft *draft, size_t i, struct error **err)
 {
 	struct db_reservation *place = &draft->places[i];

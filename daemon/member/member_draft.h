@@ -27,6 +27,9 @@ void member_draft_make(const struct placement_view *pv, const struct planner_pla
                        const char *member, const char *options, struct member_draft *ret_draft);
 void member_draft_done(struct member_draft *draft);
 
+/* How many of the steps copy something from one member to another. */
+size_t member_draft_copies(const struct db_plan_step *steps, size_t n_steps);
+
 /* The plan, its steps and the places that it books; drops old plans. Sets draft->plan.id. */
 int member_draft_write(struct db_tx *tx, struct member_draft *draft, const char *requestor,
                        struct error **err);

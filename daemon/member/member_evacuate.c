@@ -17,11 +17,13 @@
 #include "daemon/member/member_draft.h"
 #include "daemon/member/member_plan_operation.h"
 #include "daemon/member/member_service.h"
+#include "daemon/member/member_sizes.h"
 #include "daemon/project/placement_view.h"
 #include "daemon/storage/storage_service.h"
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/map.h"
 #include "lib/base/uuid.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_print.h"
@@ -29,12 +31,6 @@
 #define LATE_MS 2000 /* For the operation of a plan that somebody else starts just now. */
 #define LATE_PAUSE_MS 5
 #define FAMILIES (PLACEMENT_VIEW_FAMILIES | DB_PROFILES | DB_SNAPSHOTS)
-
-void member_evacuate_done(struct member_evacuate *evacuate)
-{
-	free(evacuate->options_json);
-	*evacuate = (struct member_evacuate){ 0 };
-}
 
 static int read_mode(struct member_evacuate *evacuate, const char *mode, struct error **err)
 {
@@ -83,7 +79,6 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 	const char *action = "";
 	const char *mode = NULL;
 	const char *no_target = NULL;
-	int64_t downtime = 0;
 
 	int r = jv_get_string(body, "action", &action, err);
 	if (r >= 0)
@@ -94,8 +89,6 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 		r = jv_get_bool(body, "dry_run", &evacuate.is_dry, err);
 	if (r >= 0)
 		r = jv_get_string(body, "on_no_target", &no_target, err);
-	if (r >= 0)
-		r = jv_get_int(body, "downtime_ms", &downtime, err);
 	if (r < 0)
 		return r;
 
@@ -103,14 +96,12 @@ int member_evacuate_parse(struct json_object *body, const char *member,
 		evacuate.is_restore = true;
 	else if (strcmp(action, "evacuate") != 0)
 		return error_set(err, 400, "Unknown action \"%s\"", action);
-	if (downtime < 0)
-		return error_set(err, 400, "Invalid downtime_ms: must not be negative");
 	if (no_target && read_no_target(&evacuate, no_target) < 0)
 		return error_set(err, 400, "Invalid on_no_target \"%s\"", no_target);
 
 	r = read_mode(&evacuate, mode, err);
 	if (r == 0)
-		r = member_plan_read_options(body, &evacuate.options, &evacuate.options_json, err);
+		r = member_options_read(body, &evacuate.options, err);
 	if (r < 0)
 		return r;
 
@@ -131,22 +122,33 @@ static void stop_unplaced(struct planner_plan *plan)
 	}
 }
 
+/* What is known of the copies that a plan makes; without it they have no size. */
+struct sizing {
+	struct map *sizes; /* member_sizes_ask() */
+	size_t n_copies;
+};
+
 static int make_plan(struct state *state, const struct member_evacuate *evacuate,
                      const struct db_view *view, const struct db_reservations *reservations,
-                     struct member_draft *ret_made, struct error **err)
+                     const struct sizing *sizing, struct member_draft *ret_made, struct error **err)
 {
 	scoped(member_list_unrefp) struct member_list *members = cluster_members(state->cluster);
+	const struct member_options *options = &evacuate->options;
 	struct planner_plan plan = { 0 };
 	struct placement_view pv;
 
 	placement_view_init(&pv, view, members, reservations);
+	if (sizing)
+		placement_view_set_sizes(&pv, sizing->sizes);
 	const struct planner_request request = {
 		.kind = evacuate->is_restore ? PLANNER_RESTORE : PLANNER_EVACUATE,
 		.member = placement_view_member(&pv, evacuate->member),
 		.target = PLACEMENT_NONE,
 		.mode = evacuate->mode,
 		.is_skipped = evacuate->is_skipped,
-		.bandwidth = (uint64_t)evacuate->options.bandwidth,
+		.bandwidth = plan_schedule_share(&options->caps, (uint64_t)options->bandwidth,
+		                                 sizing ? sizing->n_copies : 1),
+		.downtime_ms = (uint64_t)options->downtime_ms,
 	};
 	int r = request.member == PLACEMENT_NONE ? error_set(err, 404, "Cluster member not found")
 	                                         : planner_make(&pv.snapshot, &request, &plan, err);
@@ -157,7 +159,9 @@ static int make_plan(struct state *state, const struct member_evacuate *evacuate
 	if (evacuate->no_target == MEMBER_NO_TARGET_STOP)
 		stop_unplaced(&plan);
 
-	member_draft_make(&pv, &plan, evacuate->member, evacuate->options_json, ret_made);
+	scoped_free char *text =
+		member_options_text(options, plan_schedule_ms(&options->caps, &pv.snapshot, &plan));
+	member_draft_make(&pv, &plan, evacuate->member, text, ret_made);
 	planner_plan_done(&plan);
 	placement_view_done(&pv);
 	return 0;
@@ -168,19 +172,51 @@ static int list_reservations(struct db_tx *tx, void *arg, struct error **err)
 	return db_reservation_list(tx, arg, err);
 }
 
-int member_evacuate_dry_run(struct state *state, const struct member_evacuate *evacuate,
-                            struct json_object **ret_plan, struct error **err)
+/* The plan by what is committed now; nothing is booked. */
+static int preview(struct state *state, const struct member_evacuate *evacuate,
+                   const struct sizing *sizing, struct member_draft *ret_made, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	struct db_reservations reservations = { 0 };
-	struct member_draft made = { 0 };
 
 	int r = db_cache_view(state->cache, FAMILIES, &view, err);
 	if (r == 0)
 		r = db_read(state->db, list_reservations, &reservations, err);
 	if (r == 0)
-		r = make_plan(state, evacuate, view, &reservations, &made, err);
+		r = make_plan(state, evacuate, view, &reservations, sizing, ret_made, err);
 	db_reservation_list_done(&reservations);
+	return r;
+}
+
+/* Asks the members how much there is to copy: by a plan without sizes, which are no part of any
+ * choice. */
+static int size_up(struct state *state, const struct member_evacuate *evacuate,
+                   struct sizing *ret_sizing, struct error **err)
+{
+	struct member_draft draft = { 0 };
+
+	int r = preview(state, evacuate, NULL, &draft, err);
+	if (r < 0)
+		return r;
+
+	*ret_sizing = (struct sizing){
+		.sizes = member_sizes_ask(state, draft.steps, draft.n_steps),
+		.n_copies = member_draft_copies(draft.steps, draft.n_steps),
+	};
+	member_draft_done(&draft);
+	return 0;
+}
+
+int member_evacuate_dry_run(struct state *state, const struct member_evacuate *evacuate,
+                            struct json_object **ret_plan, struct error **err)
+{
+	struct sizing sizing = { 0 };
+	struct member_draft made = { 0 };
+
+	int r = size_up(state, evacuate, &sizing, err);
+	if (r == 0)
+		r = preview(state, evacuate, &sizing, &made, err);
+	map_free(sizing.sizes);
 	if (r < 0)
 		return r;
 
@@ -193,6 +229,7 @@ struct beginning {
 	struct state *state;
 	const struct member_evacuate *evacuate;
 	const char *requestor;
+	struct sizing sizing;
 	struct member_draft made;
 	bool is_resumed; /* 'made.plan' is one that was there. */
 };
@@ -273,8 +310,8 @@ static int begin(struct db_tx *tx, void *arg, struct error **err)
 
 	r = db_reservation_list(tx, &reservations, err);
 	if (r == 0)
-		r = make_plan(beginning->state, evacuate, view, &reservations, &beginning->made,
-		              err);
+		r = make_plan(beginning->state, evacuate, view, &reservations, &beginning->sizing,
+		              &beginning->made, err);
 	db_reservation_list_done(&reservations);
 	if (r < 0)
 		return r;
@@ -358,7 +395,10 @@ int member_evacuate_begin(struct request *req, const struct member_evacuate *eva
 		.requestor = text,
 	};
 
-	int r = db_write(req->state->db, begin, &beginning, err);
+	int r = size_up(req->state, evacuate, &beginning.sizing, err);
+	if (r == 0)
+		r = db_write(req->state->db, begin, &beginning, err);
+	map_free(beginning.sizing.sizes);
 	if (r == 0 && !beginning.is_resumed)
 		tell_begin(req, evacuate);
 	if (r == 0)

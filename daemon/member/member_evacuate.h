@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/member/member_plan.h"
+#include "daemon/member/member_options.h"
 #include "lib/base/error.h"
 
 struct json_object;
@@ -32,14 +32,12 @@ struct member_evacuate {
 	bool is_skipped; /* Restore: the state alone. */
 	int mode;        /* enum planner_mode, or -1. */
 	enum member_no_target no_target;
-	struct member_plan_options options;
-	char *options_json;
+	struct member_options options;
 };
 
-/* Reads POST /1.0/cluster/members/NAME/state. Release with member_evacuate_done(). */
+/* Reads POST /1.0/cluster/members/NAME/state; 'member' is borrowed. */
 int member_evacuate_parse(struct json_object *body, const char *member,
                           struct member_evacuate *ret_evacuate, struct error **err);
-void member_evacuate_done(struct member_evacuate *evacuate);
 
 /* Everything that is wrong with it and needs no plan to be seen. */
 int member_evacuate_check(struct request *req, const struct member_evacuate *evacuate,

@@ -8,6 +8,7 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_send.h"
+#include "daemon/member/member_progress.h"
 #include "daemon/storage/storage_transfer.h"
 #include "db/plans.h"
 #include "drivers/instance/instance_conf.h"
@@ -22,7 +23,7 @@
 static const char *const verb_names[] = {
 	[MEMBER_RECEIVE] = "receive", [MEMBER_PAUSE] = "pause", [MEMBER_RESUME] = "resume",
 	[MEMBER_START] = "start",     [MEMBER_STOP] = "stop",   [MEMBER_CLEAN] = "clean",
-	[MEMBER_ABORT] = "abort",     [MEMBER_SIZE] = "size",
+	[MEMBER_ABORT] = "abort",
 };
 static_assert(COUNT_OF(verb_names) == N_MEMBER_VERBS, "a name for each verb");
 
@@ -194,6 +195,9 @@ static int receive_here(struct state *state, const struct instance *inst,
 			return r;
 	}
 
+	scoped(member_progress_receivedp) struct member_receipt *receipt =
+		member_progress_receive(state, phase);
+	send.live = member_progress_bytes(receipt);
 	int r = instance_storage(inst, &storage, err);
 	if (r == 0)
 		r = instance_send_receive(state, NULL, phase->source, &send, &storage, &bytes, err);
@@ -201,22 +205,6 @@ static int receive_here(struct state *state, const struct instance *inst,
 		jv_set_int(answer, "bytes", (int64_t)bytes);
 
 	return r;
-}
-
-static int size_here(struct state *state, const struct instance *inst, struct json_object *answer,
-                     struct error **err)
-{
-	struct storage_instance storage;
-	struct storage_space space = { 0 };
-	scoped(error_freep) struct error *ignored = NULL;
-
-	int r = instance_storage(inst, &storage, err);
-	if (r < 0)
-		return r;
-	if (storage_instance_space(state, &storage, &space, &ignored) == 0)
-		jv_set_int(answer, "bytes", (int64_t)space.used_bytes);
-
-	return 0;
 }
 
 static int run_verb(struct state *state, const struct instance *inst,
@@ -235,8 +223,6 @@ static int run_verb(struct state *state, const struct instance *inst,
 	case MEMBER_CLEAN:
 	case MEMBER_ABORT:
 		return remove_here(state, inst, phase, err);
-	case MEMBER_SIZE:
-		return size_here(state, inst, answer, err);
 	case N_MEMBER_VERBS:
 		break;
 	}

@@ -23,7 +23,6 @@ enum member_verb {
 	MEMBER_STOP,    /* Owner: stop it for good, as evacuation in place does. */
 	MEMBER_CLEAN,   /* Former owner: remove its files. */
 	MEMBER_ABORT,   /* Target that was to be: remove what was received. */
-	MEMBER_SIZE,    /* Source: how many bytes its volume has. */
 	N_MEMBER_VERBS
 };
 

@@ -10,7 +10,11 @@
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
+#include "daemon/member/member_draft.h"
+#include "daemon/member/member_options.h"
+#include "daemon/member/member_progress.h"
 #include "daemon/member/member_service.h"
+#include "daemon/member/member_slots.h"
 #include "daemon/member/member_step.h"
 #include "daemon/member/member_undo.h"
 #include "db/members.h"
@@ -23,11 +27,18 @@
 #include "lib/base/worker.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_parse.h"
-#include "lib/data/jv_print.h"
 
-#define DEFAULT_PARALLEL 8
 #define LOOK_MS 250 /* How often it is read whether somebody paused or cancelled the plan. */
+#define SHOW_MS 50  /* The least between two pictures of the plan for those who watch. */
 #define MAX_TRIES 2 /* Of a step that can go neither on nor back: a member that is gone. */
+
+/* What of a step's detail is needed again and again. */
+struct need {
+	int64_t depends_on; /* Ordinal of the step that must end first, or -1. */
+	char *pool;
+	bool is_busy;
+	unsigned n_stuck; /* How often it could go neither on nor back. */
+};
 
 /* A plan while this member carries it out. */
 struct running {
@@ -37,13 +48,16 @@ struct running {
 	struct operation *op;
 	struct db_plan plan;
 	struct db_plan_steps steps; /* Copies; the steps under way have their own. */
-	bool *is_busy;              /* By step. */
-	unsigned *n_stuck;          /* By step: how often it could go neither on nor back. */
+	struct need *needs;         /* By step. */
+	struct member_progress *progress;
+	int64_t next_show; /* date_deadline() */
+	bool is_stale;     /* What is shown is older than what is known. */
 	size_t n_busy;
 	int64_t term;
 	bool is_replaced;
 	bool has_failed;
-	struct member_plan_options options;
+	struct member_options options;
+	int64_t bandwidth; /* Of each copy. */
 };
 
 struct job {
@@ -51,43 +65,6 @@ struct job {
 	size_t index;
 	struct member_step step;
 };
-
-int member_plan_read_options(struct json_object *body, struct member_plan_options *ret_options,
-                             char **ret_json, struct error **err)
-{
-	struct member_plan_options options = { 0 };
-	const char *on_error = "continue";
-	struct json_object *json;
-
-	int r = jv_get_int(body, "max_parallel", &options.max_parallel, err);
-	if (r >= 0)
-		r = jv_get_int(body, "bandwidth", &options.bandwidth, err);
-	if (r >= 0)
-		r = jv_get_string(body, "on_error", &on_error, err);
-	if (r < 0)
-		return r;
-	if (options.max_parallel < 0 || options.max_parallel > MEMBER_MAX_STEPS)
-		return error_set(err, 400, "Invalid max_parallel: must be between 1 and %d",
-		                 MEMBER_MAX_STEPS);
-	if (options.bandwidth < 0)
-		return error_set(err, 400, "Invalid bandwidth: must not be negative");
-
-	options.stops_on_error = strcmp(on_error, "stop") == 0;
-	options.undoes_on_error = strcmp(on_error, "rollback") == 0;
-	if (!options.stops_on_error && !options.undoes_on_error &&
-	    strcmp(on_error, "continue") != 0)
-		return error_set(err, 400, "Invalid on_error \"%s\"", on_error);
-
-	json = jv_object();
-	jv_set_int(json, "max_parallel", options.max_parallel);
-	jv_set_int(json, "bandwidth", options.bandwidth);
-	jv_set_string(json, "on_error", on_error);
-	if (ret_json)
-		*ret_json = jv_print_text(json, NULL);
-	json_object_put(json);
-	*ret_options = options;
-	return 0;
-}
 
 struct json_object *member_plan_metadata(const struct db_plan *plan,
                                          const struct db_plan_steps *steps)
@@ -177,15 +154,71 @@ static int take(struct db_tx *tx, void *arg, struct error **err)
 	return r;
 }
 
+/* With what the copies under way have carried so far, and how long they will take. */
+static struct json_object *live_metadata(const struct running *running)
+{
+	size_t n = running->steps.n;
+	scoped_free struct db_plan_step *rows = xcalloc(n + 1, sizeof(*rows));
+	scoped_free int64_t *rates = xcalloc(n + 1, sizeof(*rates));
+	const struct db_plan_steps steps = { .rows = rows, .n = n };
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t bytes = 0;
+
+		rows[i] = running->steps.rows[i];
+		if (!member_progress_read(running->progress, i, &bytes, &rates[i]))
+			continue;
+		rows[i].bytes_done += bytes;
+		/* More than was thought, or a second pass over the same. */
+		if (rows[i].bytes_total > 0)
+			rows[i].bytes_total = MAX_OF(rows[i].bytes_total, rows[i].bytes_done);
+	}
+
+	struct json_object *metadata = member_plan_metadata(&running->plan, &steps);
+	struct json_object *shown = jv_member(jv_member(metadata, "plan"), "steps");
+	for (size_t i = 0; i < n; i++) {
+		int64_t left = rows[i].bytes_total - rows[i].bytes_done;
+
+		if (rates[i] <= 0)
+			continue;
+		jv_set_int(jv_item(shown, i), "rate", rates[i]);
+		if (left > 0)
+			jv_set_double(jv_item(shown, i), "eta", (double)left / (double)rates[i]);
+	}
+	return metadata;
+}
+
 /* What the operation shows. Called with the lock held; only copies are read. */
 static void show(struct running *running) REQUIRES(running->mutex)
 {
+	running->is_stale = false;
+	running->next_show = date_deadline(SHOW_MS);
 	if (!running->op)
 		return;
 
-	scoped(jv_unrefp) struct json_object *metadata =
-		member_plan_metadata(&running->plan, &running->steps);
+	scoped(jv_unrefp) struct json_object *metadata = live_metadata(running);
 	operation_set_metadata(running->op, metadata);
+}
+
+/* Soon: many steps change at the same time, and each picture is one of all of them. */
+static void show_soon(struct running *running) REQUIRES(running->mutex)
+{
+	if (date_left(running->next_show) == 0) {
+		show(running);
+	} else if (!running->is_stale) {
+		running->is_stale = true;
+		cond_broadcast(&running->changed);
+	}
+}
+
+/* There is news of copies under way. */
+static void copies_changed(void *arg) NO_LOCK_CHECK
+{
+	struct running *running = arg;
+
+	mutex_lock(&running->mutex);
+	show_soon(running);
+	mutex_unlock(&running->mutex);
 }
 
 static void copy_text(char **to, const char *from)
@@ -212,8 +245,20 @@ static void step_changed(void *arg) NO_LOCK_CHECK
 	row->updated = job->step.row.updated;
 	copy_text(&row->error, job->step.row.error);
 	copy_text(&row->detail, job->step.row.detail);
-	show(running);
+	member_progress_set(running->progress, job->index,
+	                    row->phase >= PLAN_PHASE_RESERVED && row->phase <= PLAN_PHASE_COPIED,
+	                    job->step.n_passes);
+	show_soon(running);
 	mutex_unlock(&running->mutex);
+}
+
+static struct plan_slot slot_of(const struct running *running, size_t index)
+{
+	return (struct plan_slot){
+		.source = running->steps.rows[index].source,
+		.target = running->steps.rows[index].target,
+		.pool = running->needs[index].pool,
+	};
 }
 
 static void run_job(void *arg) NO_LOCK_CHECK
@@ -232,11 +277,14 @@ static void run_job(void *arg) NO_LOCK_CHECK
 		log_warn("Step %lld of plan %s cannot go on: %s", (long long)job->step.row.ordinal,
 		         running->plan.uuid, err->msg);
 		copy_text(&running->steps.rows[job->index].error, err->msg);
-		running->n_stuck[job->index]++;
+		running->needs[job->index].n_stuck++;
 	}
-	if (running->n_stuck[job->index] >= MAX_TRIES || job->step.row.phase == PLAN_PHASE_UNDONE)
+	if (running->needs[job->index].n_stuck >= MAX_TRIES ||
+	    job->step.row.phase == PLAN_PHASE_UNDONE)
 		running->has_failed = true;
-	running->is_busy[job->index] = false;
+	const struct plan_slot slot = slot_of(running, job->index);
+	member_slots_give(running->state->members->slots, &slot);
+	running->needs[job->index].is_busy = false;
 	running->n_busy--;
 	cond_broadcast(&running->changed);
 	mutex_unlock(&running->mutex);
@@ -268,42 +316,37 @@ static struct db_plan_step copy_step(const struct db_plan_step *row)
 	return copy;
 }
 
-/* The ordinal of the step that must end first, or -1. */
-static int64_t dependency(const struct db_plan_step *row)
+static struct need read_need(const struct db_plan_step *row)
 {
 	scoped(jv_unrefp) struct json_object *detail = NULL;
 	scoped(error_freep) struct error *ignored = NULL;
+	struct need need = { .depends_on = -1 };
+	const char *pool = NULL;
 
-	if (jv_parse_object(row->detail, strlen(row->detail), &detail, &ignored) < 0 ||
-	    !jv_member(detail, "depends_on"))
-		return -1;
-
-	return jv_number(detail, "depends_on");
+	if (jv_parse_object(row->detail, strlen(row->detail), &detail, &ignored) == 0) {
+		pool = jv_text(detail, "pool");
+		if (jv_member(detail, "depends_on"))
+			need.depends_on = jv_number(detail, "depends_on");
+	}
+	need.pool = xstrdup(pool ? pool : "");
+	return need;
 }
 
+/* Whether it has not ended, is not under way, and waits for no other step of the plan. */
 static bool may_start(const struct running *running, size_t index)
 {
-	const struct db_plan_step *row = &running->steps.rows[index];
-	int64_t cap =
-		running->options.max_parallel ? running->options.max_parallel : DEFAULT_PARALLEL;
-	int64_t needed = dependency(row);
-	int64_t n_source = 0;
-	int64_t n_target = 0;
+	const struct need *need = &running->needs[index];
 
-	if (running->is_busy[index] || running->n_stuck[index] >= MAX_TRIES ||
-	    plan_phase_is_final(row->phase))
+	if (need->is_busy || need->n_stuck >= MAX_TRIES ||
+	    plan_phase_is_final(running->steps.rows[index].phase))
 		return false;
-	for (size_t i = 0; i < running->steps.n; i++) {
+	for (size_t i = 0; need->depends_on >= 0 && i < running->steps.n; i++) {
 		const struct db_plan_step *other = &running->steps.rows[i];
 
-		if (other->ordinal == needed && !plan_phase_is_final(other->phase))
+		if (other->ordinal == need->depends_on && !plan_phase_is_final(other->phase))
 			return false;
-		if (!running->is_busy[i])
-			continue;
-		n_source += strcmp(other->source, row->source) == 0;
-		n_target += strcmp(other->target, row->target) == 0;
 	}
-	return n_source < cap && n_target < cap;
+	return true;
 }
 
 static bool is_stopping(const struct running *running)
@@ -320,10 +363,17 @@ static bool takes_new_steps(const struct running *running)
 	       !is_stopping(running) && !(running->op && operation_is_cancelled(running->op));
 }
 
-static void start_step(struct running *running, size_t index) REQUIRES(running->mutex)
+/* False: there is no place for it just now. */
+static bool start_step(struct running *running, size_t index) REQUIRES(running->mutex)
 {
-	struct job *job = xcalloc(1, sizeof(*job));
+	struct member_service *service = running->state->members;
+	const struct plan_slot slot = slot_of(running, index);
+	struct job *job;
 
+	if (!member_slots_take(service->slots, &running->options.caps, &slot))
+		return false;
+
+	job = xcalloc(1, sizeof(*job));
 	job->running = running;
 	job->index = index;
 	job->step = (struct member_step){
@@ -333,35 +383,41 @@ static void start_step(struct running *running, size_t index) REQUIRES(running->
 		.term = running->term,
 		.kind = running->plan.kind,
 		.member = running->plan.member,
-		.bandwidth = running->options.bandwidth,
+		.bandwidth = running->bandwidth,
+		.downtime_ms = running->options.downtime_ms,
 		.row = copy_step(&running->steps.rows[index]),
 		.changed = step_changed,
 		.may_try = may_try,
 		.arg = job,
 	};
-	if (worker_submit(running->state->members->steps, run_job, job) < 0) {
+	if (worker_submit(service->steps, run_job, job) < 0) {
+		member_slots_give(service->slots, &slot);
 		db_plan_step_done(&job->step.row);
 		free(job);
-		return;
+		return false;
 	}
-	running->is_busy[index] = true;
+	running->needs[index].is_busy = true;
 	running->n_busy++;
+	return true;
 }
 
-/* Steps that were begun go on to their end whatever the plan's state is. */
-static void start_steps(struct running *running) REQUIRES(running->mutex)
+/*
+ * Steps that were begun go on to their end whatever the plan's state is. Whether some wait only for
+ * others to give up their place, maybe those of other plans.
+ */
+static bool start_steps(struct running *running) REQUIRES(running->mutex)
 {
 	bool takes_new = takes_new_steps(running);
 	bool is_over = running->is_replaced || is_stopping(running);
+	bool is_held = false;
 
-	for (size_t i = 0; i < running->steps.n && running->n_busy < MEMBER_MAX_STEPS; i++) {
+	for (size_t i = 0; i < running->steps.n && !is_over; i++) {
 		bool is_begun = running->steps.rows[i].phase != PLAN_PHASE_PLANNED;
 
-		if (is_over || !(takes_new || is_begun))
-			continue;
-		if (may_start(running, i))
-			start_step(running, i);
+		if ((takes_new || is_begun) && may_start(running, i))
+			is_held |= !start_step(running, i);
 	}
+	return is_held;
 }
 
 struct looking {
@@ -421,17 +477,23 @@ static void run_steps(struct running *running) NO_LOCK_CHECK
 
 	mutex_lock(&running->mutex);
 	for (;;) {
-		start_steps(running);
+		bool is_held = start_steps(running);
 		bool waits = running->plan.state == PLAN_STATE_PAUSED && !running->is_replaced &&
 		             !is_stopping(running);
-		if (running->n_busy == 0 && !waits)
+		if (running->n_busy == 0 && !waits && !is_held)
 			break;
+		if (running->is_stale && date_left(running->next_show) == 0)
+			show(running);
 		if (date_left(next_look) > 0) {
-			(void)thread_cond_wait_until(&running->changed, &running->mutex, next_look);
+			int64_t next = running->is_stale ? MIN_OF(next_look, running->next_show)
+			                                 : next_look;
+
+			(void)thread_cond_wait_until(&running->changed, &running->mutex, next);
 			continue;
 		}
 		mutex_unlock(&running->mutex);
 		look(running);
+		member_progress_ask(running->progress);
 		next_look = date_deadline(LOOK_MS);
 		mutex_lock(&running->mutex);
 	}
@@ -520,7 +582,7 @@ static int end_plan(struct running *running, char **ret_reverse, struct error **
 	const char *first = "";
 
 	for (size_t i = 0; i < running->steps.n; i++) {
-		if (running->steps.rows[i].phase != PLAN_PHASE_UNDONE && !running->n_stuck[i])
+		if (running->steps.rows[i].phase != PLAN_PHASE_UNDONE && !running->needs[i].n_stuck)
 			continue;
 		if (plan_phase_is_final(running->steps.rows[i].phase) &&
 		    running->steps.rows[i].phase != PLAN_PHASE_UNDONE)
@@ -594,9 +656,13 @@ static int run_taken(struct running *running, char **ret_reverse, struct error *
 	int r = jv_parse_object(running->plan.options, strlen(running->plan.options), &options,
 	                        err);
 	if (r == 0)
-		r = member_plan_read_options(options, &running->options, NULL, err);
+		r = member_options_read(options, &running->options, err);
 	if (r < 0)
 		return r;
+
+	running->bandwidth = (int64_t)plan_schedule_share(
+		&running->options.caps, (uint64_t)running->options.bandwidth,
+		member_draft_copies(running->steps.rows, running->steps.n));
 
 	mutex_lock(&running->mutex);
 	show(running);
@@ -614,6 +680,25 @@ static int run_taken(struct running *running, char **ret_reverse, struct error *
 	return r;
 }
 
+static void begin_running(struct running *running)
+{
+	running->needs = xcalloc(running->steps.n + 1, sizeof(*running->needs));
+	for (size_t i = 0; i < running->steps.n; i++)
+		running->needs[i] = read_need(&running->steps.rows[i]);
+	running->progress = member_progress_new(running->state, running->plan.uuid, &running->steps,
+	                                        copies_changed, running);
+	member_slots_watch(running->state->members->slots, &running->changed);
+}
+
+static void end_running(struct running *running)
+{
+	member_slots_unwatch(running->state->members->slots, &running->changed);
+	member_progress_free(running->progress);
+	for (size_t i = 0; i < running->steps.n; i++)
+		free(running->needs[i].pool);
+	free(running->needs);
+}
+
 /* One plan; '*ret_reverse' is set to the claimed plan that is to follow. */
 static int run_one(struct state *state, const char *uuid, struct operation *op, char **ret_reverse,
                    struct error **err)
@@ -625,17 +710,15 @@ static int run_one(struct state *state, const char *uuid, struct operation *op, 
 	cond_init(&running.changed);
 	int r = db_write(state->db, take, &taking, err);
 	if (r == 0) {
-		running.is_busy = xcalloc(running.steps.n + 1, sizeof(bool));
-		running.n_stuck = xcalloc(running.steps.n + 1, sizeof(unsigned));
+		begin_running(&running);
 		r = run_taken(&running, ret_reverse, err);
+		end_running(&running);
 	}
 	/* Whatever kept it from its end: it is open, and somebody must carry it out. */
 	if (r < 0 && plan_state_is_open(running.plan.state) && r != OPERATION_MOVED) {
 		log_warn("Plan %s waits: %s", uuid, *err ? (*err)->msg : "");
 		r = OPERATION_MOVED;
 	}
-	free(running.is_busy);
-	free(running.n_stuck);
 	db_plan_done(&running.plan);
 	db_plan_step_list_done(&running.steps);
 	cond_done(&running.changed);

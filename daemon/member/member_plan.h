@@ -18,18 +18,6 @@ struct json_object;
 struct operation;
 struct state;
 
-/* What a plan was told, from its options. */
-struct member_plan_options {
-	int64_t max_parallel; /* Steps at a time for one source or target; 0: 8. */
-	int64_t bandwidth;    /* Bytes a second for each copy; 0: no limit. */
-	bool stops_on_error;  /* on_error: "stop". */
-	bool undoes_on_error; /* on_error: "rollback". */
-};
-
-/* Reads them from JSON; 400 for what is wrong. 'ret_json' is the text for the row, owned. */
-int member_plan_read_options(struct json_object *body, struct member_plan_options *ret_options,
-                             char **ret_json, struct error **err);
-
 /*
  * Takes the plan over and carries it out, and what undoes it if that is asked for; returns when it
  * has ended. OPERATION_MOVED: it is open, and this member carries it out no longer. 'op' shows the

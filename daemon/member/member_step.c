@@ -22,9 +22,10 @@
 #include "lib/data/jv_print.h"
 
 #define MAX_PASSES 4
-#define SMALL_PASS (4 << 20) /* Bytes: less than that changed, so stopping is worth it. */
-#define RETRY_MS 60000       /* For what must go on and can only wait: a member that is gone. */
-#define TIDY_MS 15000        /* For files on a member that is gone: it looks when it comes back. */
+#define MAX_PASSES_IN_BUDGET 8 /* With a limit to the downtime, which each may come nearer to. */
+#define SMALL_PASS (4 << 20)   /* Bytes: less than that changed, so stopping is worth it. */
+#define RETRY_MS 60000         /* For what must go on and can only wait: a member that is gone. */
+#define TIDY_MS 15000 /* For files on a member that is gone: it looks when it comes back. */
 #define RETRY_PAUSE_MS 100
 #define MAX_ATTEMPTS 2
 
@@ -321,11 +322,26 @@ static bool is_gone(const struct error *err)
 	return err->status == 503 || err->status == 504;
 }
 
-/* Passes while it runs, until little changes between them. */
+/* Whether little enough changed in the last pass to stop it for the next one. */
+static bool is_small(const struct member_step *step, int64_t pass, int64_t bytes, int64_t ms)
+{
+	if (step->downtime_ms > 0)
+		return ms <= step->downtime_ms;
+
+	return pass > 0 && bytes < SMALL_PASS;
+}
+
+/*
+ * Passes while it runs, until little changes between them. What the last one took is what the one
+ * after the stop will take: when that is too long, it is not stopped.
+ */
 static int copy_running(struct member_step *step, struct error **err)
 {
+	int64_t max = step->downtime_ms > 0 ? MAX_PASSES_IN_BUDGET : MAX_PASSES;
+	int64_t ms = 0;
+
 	step->n_passes = 0;
-	for (int64_t pass = 0; pass < MAX_PASSES; pass++) {
+	for (int64_t pass = 0; pass < max; pass++) {
 		scoped(jv_unrefp) struct json_object *answer = NULL;
 		int64_t start = date_monotonic();
 
@@ -337,16 +353,24 @@ static int copy_running(struct member_step *step, struct error **err)
 			return r;
 
 		int64_t bytes = jv_number(answer, "bytes");
-		int64_t ms = date_monotonic() - start;
+		ms = date_monotonic() - start;
 		step->row.bytes_done += bytes;
+		if (step->row.bytes_total > 0)
+			step->row.bytes_total = MAX_OF(step->row.bytes_total, step->row.bytes_done);
 		set_detail(step, "rate", ms > 0 ? bytes * 1000 / ms : 0);
 		step->n_passes = pass + 1;
 		set_detail(step, "passes", step->n_passes);
 		if (step->changed)
 			step->changed(step->arg);
-		if (pass > 0 && bytes < SMALL_PASS)
-			break;
+		if (is_small(step, pass, bytes, ms))
+			return 0;
 	}
+	if (step->downtime_ms > 0)
+		return error_set(err, 400,
+		                 "Instance \"%s\" would be down for about %lld ms, longer than the "
+		                 "%lld ms allowed",
+		                 step->row.instance, (long long)ms, (long long)step->downtime_ms);
+
 	return 0;
 }
 

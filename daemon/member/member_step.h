@@ -14,9 +14,10 @@ struct member_step {
 	const char *plan; /* UUID */
 	int64_t plan_id;
 	int64_t term;
-	const char *kind;   /* Of the plan: "evacuate". */
-	const char *member; /* Which the plan is about. */
-	int64_t bandwidth;
+	const char *kind;        /* Of the plan: "evacuate". */
+	const char *member;      /* Which the plan is about. */
+	int64_t bandwidth;       /* Bytes a second; 0: no limit. */
+	int64_t downtime_ms;     /* That the last copy may take; 0: no limit. */
 	struct db_plan_step row; /* Owned by the coordinator; kept as the database has it. */
 	bool is_pause_unknown;   /* The source was lost while it stopped the instance. */
 	int64_t n_passes;        /* Of a copy while it ran. */

@@ -210,14 +210,15 @@ static const char *stuck_of(const struct placement_view_private *p,
 	return NULL;
 }
 
-static bool is_root_shared(const struct placement_view_private *p, const struct db_devices *devices)
+/* The pool of the root disk, or NULL. */
+static const char *root_pool_of(const struct db_devices *devices)
 {
 	for (size_t i = 0; i < devices->n; i++)
 		if (is_disk(&devices->rows[i]) &&
 		    strcmp(smap_get_or(&devices->rows[i].config, "path", ""), "/") == 0)
-			return is_pool_shared(p, smap_get(&devices->rows[i].config, "pool"));
+			return smap_get(&devices->rows[i].config, "pool");
 
-	return false;
+	return NULL;
 }
 
 /* limits.memory in bytes; a percentage binds no particular amount. */
@@ -260,6 +261,7 @@ static struct placement_instance instance_of(const struct placement_view_private
 		                        ? row->row.architecture
 		                        : NULL,
 		.pools = pools_of(&row->devices),
+		.root_pool = root_pool_of(&row->devices),
 		.memory = memory_of(&row->config),
 		.n_cpus = cpus_of(&row->config),
 		.is_running = strcmp(smap_get_or(&row->row.config, "volatile.last_state.power", ""),
@@ -269,7 +271,7 @@ static struct placement_instance instance_of(const struct placement_view_private
 		                    smap_is_true(&row->config, "migration.stateful"),
 		.stuck = stuck_of(p, &row->devices),
 		.evacuate = smap_get(&row->config, "cluster.evacuate"),
-		.is_storage_shared = is_root_shared(p, &row->devices),
+		.is_storage_shared = is_pool_shared(p, root_pool_of(&row->devices)),
 		.stop_priority = priority,
 	};
 }
@@ -366,6 +368,21 @@ size_t placement_view_instance(const struct placement_view *view, const char *pr
 			return i;
 
 	return PLACEMENT_NONE;
+}
+
+void placement_view_set_sizes(struct placement_view *view, const struct map *sizes)
+{
+	for (size_t i = 0; map_count(sizes) > 0 && i < view->snapshot.n_instances; i++) {
+		struct placement_instance *inst = &view->private->instances[i];
+
+		if (!view->private->rows[i])
+			continue;
+
+		scoped_free char *key = xasprintf("%s/%s", inst->project, inst->name);
+		const uint64_t *bytes = map_get(sizes, key);
+
+		inst->n_bytes = bytes ? *bytes : 0;
+	}
 }
 
 const struct db_expanded *placement_view_row(const struct placement_view *view, size_t instance)

@@ -18,6 +18,7 @@
 #include "db/reservations.h"
 #include "lib/base/error.h"
 
+struct map;
 struct member_list;
 
 /* Families that the view must hold. */
@@ -37,6 +38,10 @@ void placement_view_init(struct placement_view *ret_view, const struct db_view *
                          const struct member_list *members,
                          const struct db_reservations *reservations);
 void placement_view_done(struct placement_view *view);
+
+/* How many bytes instances have on disk: "project/name" to a uint64_t. Without it nobody has any.
+ */
+void placement_view_set_sizes(struct placement_view *view, const struct map *sizes);
 
 /* The index of a member by name, or PLACEMENT_NONE. */
 size_t placement_view_member(const struct placement_view *view, const char *name);

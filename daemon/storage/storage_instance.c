@@ -1,6 +1,7 @@
 #include "daemon/storage/storage_instance.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "lib/base/path.h"
 #include "lib/base/random.h"
 #include "lib/base/strv.h"
+#include "lib/base/tree.h"
 
 static enum storage_kind kind_of(const struct storage_instance *inst)
 {
@@ -240,6 +242,26 @@ int storage_instance_space(struct state *state, const struct storage_instance *i
 
 	int r = storage_ref_of_instance(state, inst, &ref, err);
 	return r < 0 ? r : storage_driver_volume_space(&ref.vol, ret_space, err);
+}
+
+int storage_instance_size(struct state *state, const struct storage_instance *inst,
+                          int64_t deadline, uint64_t *ret_bytes)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped(storage_ref_done) struct storage_ref ref = { 0 };
+	struct storage_space space = { 0 };
+
+	int r = storage_ref_of_instance(state, inst, &ref, &ignored);
+	if (r < 0)
+		return r;
+	if (storage_driver_volume_space(&ref.vol, &space, &ignored) == 0) {
+		*ret_bytes = space.used_bytes;
+		return 0;
+	}
+
+	scoped_free char *path = storage_driver_volume_path(&ref.vol);
+	scoped_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : tree_size(fd, deadline, ret_bytes);
 }
 
 bool storage_instance_exists(struct state *state, const struct storage_instance *inst)

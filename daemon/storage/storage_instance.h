@@ -151,5 +151,12 @@ int storage_instance_resize(struct state *state, const struct storage_instance *
 int storage_instance_space(struct state *state, const struct storage_instance *inst,
                            struct storage_space *ret_space, struct error **err);
 
+/*
+ * Bytes that a copy of the root disk has to carry: what the pool knows, else the files are looked
+ * at until 'deadline'. -ETIMEDOUT then, or another negative errno; nobody is told why.
+ */
+int storage_instance_size(struct state *state, const struct storage_instance *inst,
+                          int64_t deadline, uint64_t *ret_bytes);
+
 /* Whether the volume has files on this member. */
 bool storage_instance_exists(struct state *state, const struct storage_instance *inst);

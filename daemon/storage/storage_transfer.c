@@ -13,6 +13,7 @@
 #include "daemon/storage/storage_transfer.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ struct talk {
 	bool is_last, refresh, allow_inconsistent;
 	uint64_t bytes_per_second;
 	uint64_t bytes;
+	_Atomic uint64_t *live; /* Who watches, or NULL. */
 };
 
 static void talk_done(struct talk *t)
@@ -357,13 +359,31 @@ static int receive_all(struct talk *t, struct error **err)
 	return send_json(t->fd, status, err);
 }
 
+/* Of one stream of several: those that have ended are counted already. */
+static void tell_live(void *arg, const struct op_progress *progress)
+{
+	const struct talk *t = arg;
+
+	atomic_store(t->live, t->bytes + progress->bytes);
+}
+
 static int run_receive(struct state *state, struct operation *operation, struct storage_ref *ref,
                        int fd, struct storage_sent *ret_received, struct error **err)
 {
 	scoped(locks_releasep) struct lock *lock = NULL;
 	struct op op = storage_service_op(operation);
-	scoped(talk_done) struct talk t = { .state = state, .ref = ref, .op = &op, .fd = fd };
+	scoped(talk_done) struct talk t = {
+		.state = state,
+		.ref = ref,
+		.op = &op,
+		.fd = fd,
+		.live = ret_received ? ret_received->live : NULL,
+	};
 
+	if (t.live) {
+		op.progress = tell_live;
+		op.arg = &t;
+	}
 	int r = storage_ref_lock(state, ref, operation, &lock, err);
 	if (r == 0)
 		r = receive_all(&t, err);

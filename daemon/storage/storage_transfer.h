@@ -34,7 +34,8 @@ struct storage_send {
 struct storage_volume_id;
 
 struct storage_sent {
-	uint64_t bytes; /* That went over the wire in this pass. */
+	uint64_t bytes;         /* That went over the wire in this pass. */
+	_Atomic uint64_t *live; /* Input: where to say so while it runs, or NULL. */
 };
 
 /* 'fd' stays open. Progress goes to the operation as "fs_progress" of the metadata. 'ret_sent' may

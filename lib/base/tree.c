@@ -11,6 +11,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/array.h"
+#include "lib/base/date.h"
 #include "lib/base/dir_stack.h"
 #include "lib/base/map.h"
 #include "lib/base/path.h"
@@ -327,6 +328,8 @@ int tree_walk(int dir, tree_visit *visit, void *arg)
 
 struct usage {
 	uint64_t bytes;
+	bool is_length;    /* What files hold, not what they occupy. */
+	int64_t deadline;  /* For all of it. */
 	struct map *links; /* Inodes with several names that were counted. */
 };
 
@@ -334,6 +337,8 @@ static int add_usage(const struct tree_entry *entry, void *arg)
 {
 	struct usage *u = arg;
 
+	if (date_left(u->deadline) == 0)
+		return -ETIMEDOUT;
 	if (entry->st->st_nlink > 1 && !S_ISDIR(entry->st->st_mode)) {
 		char key[64];
 
@@ -342,17 +347,35 @@ static int add_usage(const struct tree_entry *entry, void *arg)
 		if (!map_add(u->links, key, u))
 			return 0;
 	}
-	u->bytes += (uint64_t)entry->st->st_blocks * 512;
+	if (!u->is_length)
+		u->bytes += (uint64_t)entry->st->st_blocks * 512;
+	else if (S_ISREG(entry->st->st_mode))
+		u->bytes += (uint64_t)entry->st->st_size;
 	return 0;
+}
+
+static int measure(int dir, struct usage *usage, uint64_t *ret_bytes)
+{
+	scoped(map_freep) struct map *links = map_new(NULL);
+
+	usage->links = links;
+	int r = tree_walk(dir, add_usage, usage);
+	if (r == 0)
+		*ret_bytes = usage->bytes;
+
+	return r;
 }
 
 int tree_usage(int dir, uint64_t *ret_bytes)
 {
-	scoped(map_freep) struct map *links = map_new(NULL);
-	struct usage u = { .links = links };
-	int r = tree_walk(dir, add_usage, &u);
+	struct usage usage = { .deadline = DEADLINE_NEVER };
 
-	if (r == 0)
-		*ret_bytes = u.bytes;
-	return r;
+	return measure(dir, &usage, ret_bytes);
+}
+
+int tree_size(int dir, int64_t deadline, uint64_t *ret_bytes)
+{
+	struct usage usage = { .is_length = true, .deadline = deadline };
+
+	return measure(dir, &usage, ret_bytes);
 }

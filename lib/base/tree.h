@@ -57,3 +57,9 @@ int tree_remove_at(int dir, const char *name, unsigned flags);
 
 /* Bytes that the files of a tree occupy on disk, hard links counted once. */
 int tree_usage(int dir, uint64_t *ret_bytes);
+
+/*
+ * Bytes that a copy of a tree's files would have to carry: their lengths, hard links counted once.
+ * -ETIMEDOUT when that takes longer than until 'deadline' (date_deadline()).
+ */
+int tree_size(int dir, int64_t deadline, uint64_t *ret_bytes);

@@ -12,7 +12,7 @@
 #include "lib/data/jv_parse.h"
 
 static const char plan_text[] =
-	"{\"uuid\":\"\",\"kind\":\"evacuate\",\"member\":\"m1\",\"state\":\"planned\",\"steps\":["
+	"{\"uuid\":\"\",\"kind\":\"evacuate\",\"member\":\"m1\",\"state\":\"planned\",\"seconds\":2,\"steps\":["
 	"{\"ordinal\":0,\"instance\":\"c1\",\"project\":\"default\",\"from\":\"m1\",\"to\":\"m2\","
 	"\"mode\":\"migrate\",\"phase\":\"planned\",\"bytes\":1572864,\"seconds\":1.5,"
 	"\"downtime_ms\":900,\"depends_on\":[],\"reason\":\"fewest instances\","
@@ -47,7 +47,8 @@ static void a_plan_shows_steps_and_reasons(void **state)
 	fclose(out);
 	assert_string_equal(
 		text,
-		"Plan to evacuate m1: 4 instances, 1 to move, 1 to stop, 2 without a place; 1.50MiB to copy\n"
+		"Plan to evacuate m1: 4 instances, 1 to move, 1 to stop, 2 without a place; 1.50MiB to "
+		"copy; about 2.0s\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
 		"| INSTANCE |  ROUTE   |  MODE   |  PHASE  |  SIZE   | TIME | DOWNTIME |\n"
 		"+----------+----------+---------+---------+---------+------+----------+\n"
@@ -125,17 +126,28 @@ static void a_terminal_is_drawn_again_in_place(void **state)
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 	struct plan_view *view = plan_view_new(out, true);
+	struct json_object *step;
 
 	(void)state;
 	jv_set_int(jv_item(jv_member(jv_member(second, "plan"), "steps"), 0), "rate", 1048576);
 	plan_view_update(view, first, 80, 24);
 	plan_view_update(view, second, 80, 24);
+	step = jv_item(jv_member(jv_member(second, "plan"), "steps"), 0);
+	jv_set_int(step, "bytes_done", 524288);
+	jv_set_double(step, "eta", 1);
+	jv_set_int(jv_member(second, "plan"), "bytes", 1572864);
+	jv_set_int(jv_member(second, "plan"), "bytes_done", 524288);
+	jv_set_int(jv_member(second, "plan"), "eta_seconds", 2);
+	plan_view_update(view, second, 100, 24);
 	plan_view_free(view);
 	fclose(out);
 	/* Three steps and the totals: four lines up. */
 	assert_non_null(strstr(text, "\033[4A"));
 	assert_non_null(strstr(text, "copied     1.50MiB, 1.00MiB/s\033[K\n"));
 	assert_non_null(strstr(text, "0 of 2 done\033[K\n"));
+	assert_non_null(
+		strstr(text, "copied     512.00KiB of 1.50MiB, 1.00MiB/s, 1.0s left\033[K\n"));
+	assert_non_null(strstr(text, "0 of 2 done, 512.00KiB of 1.50MiB, about 2.0s left\033[K\n"));
 	free(text);
 }
 

@@ -13,6 +13,7 @@
 
 #include "cluster/planner.h"
 #include "lib/base/alloc.h"
+#include "lib/base/macro.h"
 
 #define N_MEMBERS 5
 #define N_INSTANCES 8
@@ -326,6 +327,63 @@ static void restore_brings_home_what_came_from_there(void **state)
 	planner_plan_done(&plan);
 }
 
+static void nobody_is_down_for_longer_than_allowed(void **state)
+{
+	(void)state;
+	/* 1 MiB in 100 ms: stopping and copying takes 400 ms, stopping alone 300. */
+	static const struct {
+		uint64_t downtime_ms;
+		uint64_t n_bytes;
+		const char *evacuate;
+		enum planner_mode mode;
+	} cases[] = {
+		{ 0, 1 << 20, NULL, PLANNER_MIGRATE },
+		{ 400, 1 << 20, NULL, PLANNER_MIGRATE },
+		{ 399, 1 << 20, NULL, PLANNER_REFRESH_MIGRATE },
+		{ 300, 1 << 20, "refresh-migrate", PLANNER_REFRESH_MIGRATE },
+		{ 299, 1 << 20, NULL, PLANNER_STAY },
+		{ 299, 1 << 20, "stop", PLANNER_STOP },
+		{ 400, 0, NULL, PLANNER_REFRESH_MIGRATE }, /* Who knows how large it is. */
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world world;
+		struct planner_plan plan;
+		scoped(error_freep) struct error *err = NULL;
+		struct planner_request request = {
+			.kind = PLANNER_EVACUATE,
+			.target = PLACEMENT_NONE,
+			.mode = -1,
+			.bandwidth = 10 << 20,
+			.downtime_ms = cases[i].downtime_ms,
+		};
+
+		world_init(&world);
+		world.snapshot.n_instances = 1;
+		world.instances[0].n_bytes = cases[i].n_bytes;
+		world.instances[0].evacuate = cases[i].evacuate;
+		assert_int_equal(planner_make(&world.snapshot, &request, &plan, &err), 0);
+		assert_int_equal(plan.n_steps, 1);
+		assert_int_equal(plan.steps[0].mode, cases[i].mode);
+		assert_int_equal(plan.n_unplaced, 0);
+		if (cases[i].mode == PLANNER_STAY)
+			assert_string_equal(plan.steps[0].reason,
+			                    "it would be down for about 300 ms, longer than the "
+			                    "299 ms allowed");
+		planner_plan_done(&plan);
+
+		/* The way home knows no less. */
+		world.instances[0].origin = 2;
+		request.kind = PLANNER_RESTORE;
+		request.member = 2;
+		assert_int_equal(planner_make(&world.snapshot, &request, &plan, &err), 0);
+		assert_int_equal(plan.n_steps, 1);
+		if (cases[i].mode != PLANNER_STOP)
+			assert_int_equal(plan.steps[0].mode, cases[i].mode);
+		planner_plan_done(&plan);
+	}
+}
+
 static void every_name_goes_both_ways(void **state)
 {
 	(void)state;
@@ -344,6 +402,7 @@ int main(void)
 		cmocka_unit_test(room_is_made_by_a_chain),
 		cmocka_unit_test(who_has_no_place_stays_and_says_why),
 		cmocka_unit_test(restore_brings_home_what_came_from_there),
+		cmocka_unit_test(nobody_is_down_for_longer_than_allowed),
 		cmocka_unit_test(every_name_goes_both_ways),
 	};
 

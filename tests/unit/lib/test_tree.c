@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/date.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/path.h"
@@ -179,6 +180,24 @@ static void usage_counts_hard_links_once(void **state)
 	assert_true(one == two);
 }
 
+static void size_is_what_a_copy_carries(void **state)
+{
+	(void)state;
+	scoped_fd int dir = make_dir("size");
+	uint64_t size = 1;
+
+	assert_int_equal(tree_size(dir, DEADLINE_NEVER, &size), 0);
+	assert_int_equal(size, 0);
+	make_file(dir, "a", "text");
+	assert_int_equal(linkat(dir, "a", dir, "b", 0), 0);
+	assert_int_equal(symlinkat("a", dir, "c"), 0);
+	make_file(dir, "d", "more");
+	assert_int_equal(tree_size(dir, DEADLINE_NEVER, &size), 0);
+	assert_int_equal(size, 8);
+	assert_int_equal(tree_size(dir, date_deadline(60000), &size), 0);
+	assert_int_equal(tree_size(dir, date_deadline(0), &size), -ETIMEDOUT);
+}
+
 static int make_root(void **state)
 {
 	return mkdtemp(root) ? 0 : -1;
@@ -198,6 +217,7 @@ int main(void)
 		cmocka_unit_test(removing_keeps_what_links_name),
 		cmocka_unit_test(deep_trees_are_removed),
 		cmocka_unit_test(usage_counts_hard_links_once),
+		cmocka_unit_test(size_is_what_a_copy_carries),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);
