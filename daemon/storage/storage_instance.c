@@ -15,7 +15,6 @@
 #include "lib/base/date.h"
 #include "lib/base/file.h"
 #include "lib/base/path.h"
-#include "lib/base/random.h"
 #include "lib/base/strv.h"
 #include "lib/base/tree.h"
 
@@ -181,8 +180,7 @@ int storage_instance_rebuild(struct state *state, struct operation *operation,
                              struct error **err)
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
-	scoped_free char *suffix = random_hex(4);
-	scoped_free char *new_name = xasprintf(".rebuild-%s", suffix);
+	scoped_free char *new_name = storage_layout_temporary_name();
 	struct op op = storage_service_op(operation);
 
 	int r = storage_ref_of_instance(state, inst, &ref, err);
@@ -196,14 +194,7 @@ int storage_instance_rebuild(struct state *state, struct operation *operation,
 	                : storage_driver_volume_create(&vol, &op, err);
 	if (r < 0)
 		return r;
-	r = storage_driver_volume_delete(&ref.vol, NULL, err);
-	if (r < 0) {
-		scoped(error_freep) struct error *ignored = NULL;
-
-		storage_driver_volume_delete(&vol, NULL, &ignored);
-		return r;
-	}
-	return storage_driver_volume_rename(&vol, ref.disk_name, err);
+	return storage_driver_volume_replace(&ref.vol, &vol, err);
 }
 
 char *storage_instance_path(struct state *state, const struct storage_instance *inst,

@@ -11,7 +11,6 @@
 #include "drivers/storage/storage_generic.h"
 #include "lib/base/alloc.h"
 #include "lib/base/path.h"
-#include "lib/base/random.h"
 #include "lib/base/strv.h"
 
 /* The directory that holds the volume or snapshot, which is made if it is missing, and its name. */
@@ -231,8 +230,7 @@ bool storage_btrfs_volume_has_nested(const struct storage_volume *vol)
 
 int storage_btrfs_volume_replace(const struct storage_volume *vol, int source, struct error **err)
 {
-	scoped_free char *suffix = random_hex(4);
-	scoped_free char *new_name = xasprintf(".new-%s", suffix);
+	scoped_free char *new_name = storage_layout_temporary_name();
 	const char *name = "";
 
 	assert(!vol->snapshot);

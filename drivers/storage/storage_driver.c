@@ -1,5 +1,6 @@
 #include "drivers/storage/storage_driver.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/enum.h"
 #include "lib/base/file.h"
+#include "lib/base/strv.h"
 #include "lib/linux/mount.h"
 
 const struct storage_driver *const storage_drivers[] = {
@@ -61,6 +63,28 @@ int storage_driver_pool_delete(struct storage_pool *pool, struct op *op, struct 
 	return pool->driver->pool_delete(pool, op, err);
 }
 
+/* Removes what a crash left of volumes that were being made or replaced. */
+static void remove_temporary(struct storage_pool *pool, enum storage_kind kind)
+{
+	scoped_free char *path = xasprintf("%s/%s", pool->path, storage_layout_folder(kind, false));
+	scoped(strv_freep) char **names = NULL;
+	const struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	while (dir && (entry = readdir(dir)))
+		if (storage_layout_is_temporary_name(entry->d_name))
+			strv_add(&names, entry->d_name);
+	if (dir)
+		closedir(dir);
+
+	STRV_FOREACH (name, names) {
+		scoped(error_freep) struct error *ignored = NULL;
+		struct storage_volume vol = { .pool = pool, .kind = kind, .name = name };
+
+		storage_driver_volume_delete(&vol, NULL, &ignored);
+	}
+}
+
 int storage_driver_pool_mount(struct storage_pool *pool, struct error **err)
 {
 	int r = pool->driver->pool_mount(pool, err);
@@ -70,6 +94,9 @@ int storage_driver_pool_mount(struct storage_pool *pool, struct error **err)
 	r = storage_layout_make_folders(pool->path, err);
 	if (r < 0)
 		return r;
+
+	for (int kind = 0; kind < STORAGE_KIND_COUNT; kind++)
+		remove_temporary(pool, (enum storage_kind)kind);
 
 	r = mount_can_idmap(pool->path);
 	if (r < 0)
@@ -121,6 +148,12 @@ int storage_driver_volume_refresh(struct storage_volume *dst, const struct stora
                                   struct op *op, struct error **err)
 {
 	return storage_generic_volume_refresh(dst, src, op, err);
+}
+
+int storage_driver_volume_replace(struct storage_volume *vol, struct storage_volume *fresh,
+                                  struct error **err)
+{
+	return storage_generic_volume_replace(vol, fresh, err);
 }
 
 int storage_driver_volume_rename(struct storage_volume *vol, const char *name, struct error **err)

@@ -229,6 +229,12 @@ int storage_driver_volume_copy(struct storage_volume *dst, const struct storage_
 /* Makes 'dst', which exists, equal to 'src'; they may be in different pools. */
 int storage_driver_volume_refresh(struct storage_volume *dst, const struct storage_volume *src,
                                   struct op *op, struct error **err);
+/*
+ * 'fresh', which has a temporary name (storage_layout_temporary_name()), becomes 'vol' in one step;
+ * what that was before is removed, but for its snapshots. After a failure 'fresh' is gone.
+ */
+int storage_driver_volume_replace(struct storage_volume *vol, struct storage_volume *fresh,
+                                  struct error **err);
 int storage_driver_volume_rename(struct storage_volume *vol, const char *name, struct error **err);
 int storage_driver_volume_resize(struct storage_volume *vol, struct error **err);
 int storage_driver_volume_space(struct storage_volume *vol, struct storage_space *ret_space,

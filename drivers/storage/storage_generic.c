@@ -10,6 +10,7 @@
 #include "drivers/storage/storage_rsync.h"
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
+#include "lib/base/log.h"
 #include "lib/base/path.h"
 #include "lib/base/tree.h"
 #include "lib/base/tree_copy.h"
@@ -153,10 +154,10 @@ static void report_fill(uint64_t bytes, void *arg)
 	          &(struct op_progress){ .stage = "fs", .what = fill->what, .bytes = bytes });
 }
 
-int storage_generic_fill(const struct storage_volume *dst, const struct storage_volume *src,
-                         struct op *op, struct error **err)
+static int fill(const struct storage_volume *dst, const struct storage_volume *src,
+                const struct storage_volume *like, struct op *op, struct error **err)
 {
-	struct fill fill = { op, dst->name };
+	struct fill fill = { op, (like ? like : dst)->name };
 	struct tree_copy_options options = {
 		.cancel = op_cancel(op),
 		.progress = report_fill,
@@ -170,14 +171,23 @@ int storage_generic_fill(const struct storage_volume *dst, const struct storage_
 	scoped_fd int to = open_dir(dst, err);
 	if (to < 0)
 		return to;
+	scoped_fd int old = like ? open_dir(like, err) : -1;
+	if (like && old < 0)
+		return old;
 
-	int r = tree_copy(from, to, &options);
+	int r = tree_copy_like(from, to, old, &options);
 	if (r == -ECANCELED || r == -ETIMEDOUT)
 		return op_check(op, err);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed copying \"%s\" to \"%s\"", src->name,
 		                       dst->name);
 	return 0;
+}
+
+int storage_generic_fill(const struct storage_volume *dst, const struct storage_volume *src,
+                         struct op *op, struct error **err)
+{
+	return fill(dst, src, NULL, op, err);
 }
 
 int storage_generic_volume_copy(struct storage_volume *dst, const struct storage_volume *src,
@@ -251,11 +261,46 @@ int storage_generic_snapshot_create(struct storage_volume *snap, struct op *op, 
 	return storage_generic_volume_copy(snap, &vol, op, err);
 }
 
+int storage_generic_volume_replace(struct storage_volume *vol, struct storage_volume *fresh,
+                                   struct error **err)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped_free char *from = storage_driver_volume_path(fresh);
+	scoped_free char *to = storage_driver_volume_path(vol);
+
+	/* One step for whoever looks; 'fresh' is the old one afterwards. */
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) < 0 &&
+	    (errno != ENOENT || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0)) {
+		int r = error_set_errno(err, -errno, "Failed replacing \"%s\"", to);
+
+		storage_driver_volume_delete(fresh, NULL, &ignored);
+		return r;
+	}
+	/* What stays is removed when the pool is opened the next time. */
+	if (storage_driver_volume_delete(fresh, NULL, &ignored) < 0)
+		log_warn("Failed removing what \"%s\" was before: %s", vol->name, ignored->msg);
+	return 0;
+}
+
 int storage_generic_snapshot_restore(struct storage_volume *vol, const char *snapshot,
                                      struct op *op, struct error **err)
 {
-	struct storage_volume snap = *vol;
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped_free char *name = storage_layout_temporary_name();
+	struct storage_volume snap = *vol, fresh = *vol;
 
 	snap.snapshot = snapshot;
-	return storage_generic_volume_refresh(vol, &snap, op, err);
+	fresh.name = name;
+	/* The file of a block volume comes with the copy, and its size with the file. */
+	if (vol->content != STORAGE_FILESYSTEM)
+		fresh.size = 0;
+	fresh.content = STORAGE_FILESYSTEM;
+	int r = storage_driver_volume_create(&fresh, op, err);
+	if (r < 0)
+		return r;
+	r = fill(&fresh, &snap, vol, op, err);
+	if (r == 0)
+		return storage_generic_volume_replace(vol, &fresh, err);
+	storage_driver_volume_delete(&fresh, NULL, &ignored);
+	return r;
 }

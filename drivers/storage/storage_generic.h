@@ -31,6 +31,8 @@ int storage_generic_volume_copy(struct storage_volume *dst, const struct storage
                                 struct op *op, struct error **err);
 int storage_generic_volume_refresh(struct storage_volume *dst, const struct storage_volume *src,
                                    struct op *op, struct error **err);
+int storage_generic_volume_replace(struct storage_volume *vol, struct storage_volume *fresh,
+                                   struct error **err);
 int storage_generic_volume_rename(struct storage_volume *vol, const char *name, struct error **err);
 int storage_generic_snapshot_create(struct storage_volume *snap, struct op *op, struct error **err);
 int storage_generic_snapshot_restore(struct storage_volume *vol, const char *snapshot,

@@ -10,10 +10,13 @@
 #include "lib/base/file.h"
 #include "lib/base/macro.h"
 #include "lib/base/path.h"
+#include "lib/base/random.h"
 #include "lib/base/str.h"
 #include "lib/linux/filesystem.h"
 
 #define NAME_MAX_LEN 255
+#define TEMPORARY_PREFIX ".new-"
+#define TEMPORARY_BYTES 4
 
 struct folder {
 	const char *volumes, *snapshots;
@@ -104,6 +107,22 @@ char *storage_layout_disk_name(enum storage_kind kind, const char *project, cons
 	if (kind != STORAGE_CUSTOM && strcmp(project, "default") == 0)
 		return xstrdup(name);
 	return xasprintf("%s_%s", project, name);
+}
+
+char *storage_layout_temporary_name(void)
+{
+	scoped_free char *suffix = random_hex(TEMPORARY_BYTES);
+
+	return xasprintf(TEMPORARY_PREFIX "%s", suffix);
+}
+
+bool storage_layout_is_temporary_name(const char *name)
+{
+	const char *suffix = str_after(name, TEMPORARY_PREFIX);
+
+	/* Volumes of a project that is called ".new" have more after an underscore. */
+	return suffix && strlen(suffix) == (size_t)2 * TEMPORARY_BYTES &&
+	       str_is_made_of(suffix, "0123456789abcdef");
 }
 
 char *storage_layout_pool_path(const char *var_dir, const char *pool)

@@ -57,6 +57,13 @@ mode_t storage_layout_volume_mode(enum storage_kind kind);
 /* The name on disk of a volume called 'name' in 'project'; owned by the caller. */
 char *storage_layout_disk_name(enum storage_kind kind, const char *project, const char *name);
 
+/*
+ * A name that no volume has, for what is to take the place of one or is not complete yet; owned by
+ * the caller. What a crash left under such a name is removed when the pool is opened.
+ */
+char *storage_layout_temporary_name(void);
+bool storage_layout_is_temporary_name(const char *name);
+
 /* $MUSTER_DIR/storage-pools/POOL; owned by the caller, as the next. */
 char *storage_layout_pool_path(const char *var_dir, const char *pool);
 

@@ -31,7 +31,10 @@ struct copy {
 	int root;              /* Of the new tree. */
 	struct dir_stack dirs; /* Of the new tree, down to where the walk is. */
 	uint64_t bytes;
-	bool cannot_clone;
+	bool can_clone, cannot_clone;
+	struct dir_stack likes; /* Empty without a tree to take from. */
+	size_t n_unlike;        /* Levels that are not in it. */
+	bool cannot_link;
 	struct map *links; /* "device:inode" of files with several names: path of the first. */
 	char *buffer;      /* 2 * MAX_XATTR bytes: names and a value, or data of a small file. */
 };
@@ -79,6 +82,7 @@ static int copy_small(struct copy *c, int from, int to, off_t size)
 		done += written;
 	}
 	c->bytes += (uint64_t)n;
+	report(c);
 	return 0;
 }
 
@@ -112,6 +116,7 @@ static int copy_data(struct copy *c, int from, int to, const struct stat *st)
 		return 0;
 	if (!c->cannot_clone) {
 		if (ioctl(to, FICLONE, from) == 0) {
+			c->can_clone = true;
 			c->bytes += (uint64_t)st->st_size;
 			return 0;
 		}
@@ -256,6 +261,68 @@ static int open_file(const struct copy *c, const struct tree_entry *entry)
 	return fd;
 }
 
+/* 1 if both hold the same bytes, 0 if not. */
+static int has_same_content(struct copy *c, int a, int b, off_t size)
+{
+	char *other = c->buffer + MAX_XATTR;
+
+	for (off_t at = 0; at < size; at += (off_t)MAX_XATTR) {
+		size_t n = (size_t)MIN_OF(size - at, (off_t)MAX_XATTR);
+		int r = cancel_code(c->options->cancel);
+
+		if (r < 0)
+			return r;
+		if (fd_read_full_at(a, c->buffer, n, at) != (ssize_t)n ||
+		    fd_read_full_at(b, other, n, at) != (ssize_t)n ||
+		    memcmp(c->buffer, other, n) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static bool is_like(const struct stat *a, const struct stat *b)
+{
+	return S_ISREG(b->st_mode) && a->st_nlink == 1 && b->st_nlink == 1 &&
+	       a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+	       a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Takes the file from the other tree if it is the same there; returns 1 if it is not. */
+static int take_like(struct copy *c, const struct tree_entry *entry, int dir, int from,
+                     const struct stat *st)
+{
+	struct stat other, linked;
+
+	if (c->likes.levels.n_items == 0 || c->n_unlike > 0 || c->cannot_link || c->can_clone)
+		return 1;
+	int like_dir = dir_stack_fd(&c->likes);
+	scoped_fd int like = openat(like_dir, entry->name,
+	                            O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (like < 0 || fstat(like, &other) < 0 || !is_like(st, &other))
+		return 1;
+	/* Attributes are few; what has some is copied. */
+	if (flistxattr(from, NULL, 0) > 0 || flistxattr(like, NULL, 0) > 0)
+		return 1;
+	int r = has_same_content(c, from, like, st->st_size);
+	if (r <= 0)
+		return r < 0 ? r : 1;
+
+	if (linkat(like_dir, entry->name, dir, entry->name, 0) < 0) {
+		/* Other projects of a quota are like other filesystems. */
+		c->cannot_link = errno == EXDEV || errno == EPERM;
+		return 1;
+	}
+	if (fstatat(dir, entry->name, &linked, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    linked.st_ino == other.st_ino) {
+		c->bytes += (uint64_t)st->st_size;
+		report(c);
+		return 0;
+	}
+	unlinkat(dir, entry->name, 0);
+	return 1;
+}
+
 static int copy_file(struct copy *c, const struct tree_entry *entry, int dir)
 {
 	struct stat st;
@@ -268,12 +335,15 @@ static int copy_file(struct copy *c, const struct tree_entry *entry, int dir)
 	if (!S_ISREG(st.st_mode))
 		return -EAGAIN;
 
+	int r = take_like(c, entry, dir, from, &st);
+	if (r <= 0)
+		return r;
 	scoped_fd int to = openat(dir, entry->name,
 	                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
 
-	int r = copy_data(c, from, to, &st);
+	r = copy_data(c, from, to, &st);
 	return r < 0 ? r : copy_attributes(c, from, to, &st);
 }
 
@@ -283,7 +353,29 @@ static int copy_dir(struct copy *c, const struct tree_entry *entry, int dir)
 		return -errno;
 
 	int fd = openat(dir, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : dir_stack_push_take(&c->dirs, fd, NULL);
+	int r = fd < 0 ? -errno : dir_stack_push_take(&c->dirs, fd, NULL);
+	if (r < 0 || c->likes.levels.n_items == 0)
+		return r;
+
+	int like = c->n_unlike > 0 ? -1
+	                           : openat(dir_stack_fd(&c->likes), entry->name,
+	                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (like >= 0)
+		return dir_stack_push_take(&c->likes, like, NULL);
+	c->n_unlike++;
+	return 0;
+}
+
+static int leave_dir(struct copy *c)
+{
+	int r = dir_stack_pop(&c->dirs);
+
+	if (r < 0 || c->likes.levels.n_items == 0)
+		return r;
+	if (c->n_unlike == 0)
+		return dir_stack_pop(&c->likes);
+	c->n_unlike--;
+	return 0;
 }
 
 /* Opens the directory that holds 'path', which may be longer than the kernel takes at once. */
@@ -377,10 +469,17 @@ static int leave(const struct tree_entry *entry, int fd, void *arg)
 	struct copy *c = arg;
 	int r = fd < 0 ? 0 : copy_attributes(c, fd, dir_stack_fd(&c->dirs), entry->st);
 
-	return r < 0 || !*entry->path ? r : dir_stack_pop(&c->dirs);
+	return r < 0 || !*entry->path ? r : leave_dir(c);
 }
 
-int tree_copy(int from, int to, const struct tree_copy_options *options)
+static int push_root(struct dir_stack *stack, int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : dir_stack_push_take(stack, fd, NULL);
+}
+
+int tree_copy_like(int from, int to, int like, const struct tree_copy_options *options)
 {
 	scoped(map_freep) struct map *links = map_new(free);
 	scoped_free char *buffer = xmalloc(2 * MAX_XATTR);
@@ -393,10 +492,17 @@ int tree_copy(int from, int to, const struct tree_copy_options *options)
 	};
 	const struct tree_visitor visitor = { .visit = visit, .leave = leave, .arg = &c };
 
-	int root = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = root < 0 ? -errno : dir_stack_push_take(&c.dirs, root, NULL);
+	int r = push_root(&c.dirs, to);
+	if (r == 0 && like >= 0)
+		r = push_root(&c.likes, like);
 	if (r == 0)
 		r = tree_walk_with(from, &visitor);
 	dir_stack_done(&c.dirs);
+	dir_stack_done(&c.likes);
 	return r;
+}
+
+int tree_copy(int from, int to, const struct tree_copy_options *options)
+{
+	return tree_copy_like(from, to, -1, options);
 }

@@ -2,6 +2,7 @@
  * One table of what every storage driver must do, run over each of them for real: as root, in a
  * mount namespace of its own, on filesystems in files of a temporary directory.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -420,6 +421,112 @@ static void snapshot_keeps_and_restores(void **state)
 	OK(storage_driver_volume_delete(&vol, NULL, err));
 }
 
+static int write_mib(const struct storage_volume *vol, const char *name, int n)
+{
+	scoped_free char *path = path_in(vol, name);
+	scoped_free char *block = xcalloc(MIB, 1);
+	int r = 0;
+
+	memset(block, 'x', MIB);
+	scoped_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	for (int i = 0; r == 0 && i < n; i++)
+		r = fd_write_full(fd, block, MIB);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r;
+}
+
+/* How many entries the folder of the volume has. */
+static int count_volumes(const struct storage_volume *vol)
+{
+	scoped_free char *path =
+		xasprintf("%s/%s", vol->pool->path, storage_layout_folder(vol->kind, false));
+	const struct dirent *entry;
+	int n = 0;
+
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(dir);
+	return n;
+}
+
+static void restoring_looks_at_bytes_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct storage_volume vol = volume(&f->pool, "default_v");
+	struct storage_volume snap = snapshot_of(&vol, "s");
+	const struct timespec times[2] = { { .tv_sec = 5 }, { .tv_sec = 5, .tv_nsec = 5 } };
+
+	vol.size = 40 * MIB;
+	OK(storage_driver_volume_create(&vol, NULL, err));
+	scoped_free char *forged = path_in(&vol, "forged");
+	put(&vol, "same", "same");
+	put(&vol, "forged", "good");
+	assert_int_equal(utimensat(AT_FDCWD, forged, times, 0), 0);
+	OK(storage_driver_snapshot_create(&snap, NULL, err));
+	put(&vol, "forged", "evil");
+	put(&vol, "new", "new");
+	assert_int_equal(utimensat(AT_FDCWD, forged, times, 0), 0);
+
+	for (int i = 0; i < 2; i++) {
+		OK(storage_driver_snapshot_restore(&vol, "s", NULL, err));
+		assert_file(&vol, "same", "same");
+		assert_file(&vol, "forged", "good");
+		assert_file(&vol, "new", NULL);
+		assert_file(&snap, "forged", "good");
+		assert_int_equal(count_volumes(&vol), 1);
+	}
+	if (f->pool.has_quotas) {
+		struct storage_space space;
+
+		OK(storage_driver_volume_space(&vol, &space, err));
+		assert_int_equal(space.total_bytes, 40 * MIB);
+		assert_int_equal(write_mib(&vol, "a", 50), -EDQUOT);
+	}
+	scoped(error_freep) struct error *refused = NULL;
+	assert_true(storage_driver_snapshot_restore(&vol, "none", NULL, &refused) < 0);
+	assert_file(&vol, "same", "same");
+	assert_int_equal(count_volumes(&vol), 1);
+	OK(storage_driver_volume_delete(&snap, NULL, err));
+	OK(storage_driver_volume_delete(&vol, NULL, err));
+}
+
+static void what_was_cut_off_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	scoped_free char *name = storage_layout_temporary_name();
+	scoped_free char *like_one = xasprintf("%s_v", name);
+	struct storage_volume cut_off = volume(&f->pool, name);
+	struct storage_volume vol = volume(&f->pool, like_one);
+
+	OK(storage_driver_volume_create(&cut_off, NULL, err));
+	put(&cut_off, "a", "1");
+	OK(storage_driver_volume_create(&vol, NULL, err));
+	OK(storage_driver_pool_mount(&f->pool, err));
+	assert_false(storage_driver_volume_exists(&cut_off));
+	assert_true(storage_driver_volume_exists(&vol));
+	OK(storage_driver_volume_delete(&vol, NULL, err));
+}
+
+static void volume_is_replaced_in_one_step(void **state)
+{
+	struct fixture *f = *state;
+	scoped_free char *name = storage_layout_temporary_name();
+	struct storage_volume vol = volume(&f->pool, "default_v");
+	struct storage_volume fresh = volume(&f->pool, name);
+
+	for (int i = 0; i < 2; i++) {
+		OK(storage_driver_volume_create(&fresh, NULL, err));
+		put(&fresh, "a", i == 0 ? "first" : "second");
+		OK(storage_driver_volume_replace(&vol, &fresh, err));
+		assert_file(&vol, "a", i == 0 ? "first" : "second");
+		assert_int_equal(count_volumes(&vol), 1);
+	}
+	OK(storage_driver_volume_delete(&vol, NULL, err));
+}
+
 static void rename_takes_snapshots_along(void **state)
 {
 	struct fixture *f = *state;
@@ -442,21 +549,6 @@ static void rename_takes_snapshots_along(void **state)
 	OK(storage_driver_volume_delete(&renamed_snap, NULL, err));
 	OK(storage_driver_volume_delete(&renamed, NULL, err));
 	OK(storage_driver_volume_delete(&vol, NULL, err));
-}
-
-static int write_mib(const struct storage_volume *vol, const char *name, int n)
-{
-	scoped_free char *path = path_in(vol, name);
-	scoped_free char *block = xcalloc(MIB, 1);
-	int r = 0;
-
-	memset(block, 'x', MIB);
-	scoped_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	for (int i = 0; r == 0 && i < n; i++)
-		r = fd_write_full(fd, block, MIB);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	return r;
 }
 
 static void size_is_a_limit(void **state)
@@ -817,6 +909,9 @@ static int run_table(const char *group, const char *driver, bool is_on_quota_fs)
 		cmocka_unit_test_prestate(failed_copy_leaves_nothing, state),
 		cmocka_unit_test_prestate(refresh_makes_equal, state),
 		cmocka_unit_test_prestate(snapshot_keeps_and_restores, state),
+		cmocka_unit_test_prestate(restoring_looks_at_bytes_and_leaves_nothing, state),
+		cmocka_unit_test_prestate(what_was_cut_off_is_removed, state),
+		cmocka_unit_test_prestate(volume_is_replaced_in_one_step, state),
 		cmocka_unit_test_prestate(rename_takes_snapshots_along, state),
 		cmocka_unit_test_prestate(block_volume_is_a_file, state),
 		cmocka_unit_test_prestate(volume_travels, state),

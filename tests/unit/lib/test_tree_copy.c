@@ -420,6 +420,71 @@ static void trees_that_change_are_copied_and_never_left(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void copy_content(int from, int to)
+{
+	assert_int_equal(
+		tree_copy(from, to,
+	                  &(const struct tree_copy_options){ .keep_owner = geteuid() == 0 }),
+		0);
+}
+
+static void overwrite(int dir, const char *name, const char *text)
+{
+	scoped_fd int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
+	/* So that nothing but the bytes tells it from what it was. */
+	const struct timespec times[2] = { st.st_atim, st.st_mtim };
+	assert_int_equal(futimens(fd, times), 0);
+}
+
+static bool is_one_file(int a, int b, const char *name)
+{
+	struct stat st, other;
+
+	assert_int_equal(fstatat(a, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(fstatat(b, name, &other, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_dev == other.st_dev && st.st_ino == other.st_ino;
+}
+
+static void what_is_the_same_is_taken(void **state)
+{
+	(void)state;
+	scoped_fd int from = make_dir("like-from");
+	scoped_fd int like = make_dir("like-old");
+	scoped_fd int to = make_dir("like-to");
+	scoped_free char *like_path = path_join(root, "like-old", NULL);
+	const struct tree_copy_options options = { .keep_owner = geteuid() == 0 };
+
+	fill(from, "like-from");
+	make_file(from, "forged", "good");
+	make_file(from, "mode", "mode");
+	make_file(from, "gone", "gone");
+	scoped_fd int deep = make_dir("like-from/only/in/it");
+	make_file(deep, "f", "f");
+	scoped_fd int both = make_dir("like-from/z");
+	make_file(both, "f", "f");
+	copy_content(from, like);
+	overwrite(like, "forged", "evil");
+	assert_int_equal(fchmodat(like, "mode", 0777, 0), 0);
+	assert_int_equal(unlinkat(like, "gone", 0), 0);
+	make_file(like, "more", "more");
+	scoped_free char *only = path_join(like_path, "only", NULL);
+	assert_int_equal(tree_remove(only, 0), 0);
+
+	assert_int_equal(tree_copy_like(from, to, like, &options), 0);
+	assert_true(is_one_file(like, to, "empty"));
+	assert_true(is_one_file(like, to, "z/f"));
+	assert_false(is_one_file(like, to, "forged"));
+	assert_false(is_one_file(like, to, "mode"));
+	assert_false(is_one_file(like, to, "other"));
+	assert_int_equal(tree_remove(like_path, 0), 0);
+	assert_copied(from, to);
+}
+
 static void count_progress(uint64_t bytes, void *arg)
 {
 	*(uint64_t *)arg = bytes;
@@ -470,6 +535,7 @@ int main(void)
 		cmocka_unit_test(others_copy_what_they_may),
 		cmocka_unit_test(deep_trees_are_copied_on_a_small_stack),
 		cmocka_unit_test(trees_that_change_are_copied_and_never_left),
+		cmocka_unit_test(what_is_the_same_is_taken),
 		cmocka_unit_test(progress_counts_bytes),
 		cmocka_unit_test(cancelled_copies_stop),
 	};
