@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / 'tests/kit'))
 import busybox_image  # noqa: E402
 import testbed  # noqa: E402
 
+BUILD = pathlib.Path(os.environ.get('MUSTER_BUILD', ROOT / 'build'))
 FOLDER = pathlib.Path(os.environ.get('MUSTER_DEMO_DIR', '/var/tmp/muster-demo'))
 INSTANCES = [f'c{n}' for n in range(1, 13)]
 GROUPED = INSTANCES[:6]
@@ -51,7 +52,7 @@ def muster(member, *argv, show=True, check=True):
     if show:
         print(f'{DIM}$ muster {" ".join(argv)}{RESET}', flush=True)
     env = os.environ | {'MUSTER_DIR': str(member.dir), 'MUSTER_CONF': str(FOLDER / 'conf')}
-    done = subprocess.run([ROOT / 'build/muster', *argv], env=env, text=True,
+    done = subprocess.run([BUILD / 'muster', *argv], env=env, text=True,
                           stdout=None if show else subprocess.PIPE)
     if check and done.returncode:
         sys.exit(f'muster {" ".join(argv)} failed')
@@ -171,7 +172,7 @@ def main():
     if args.stop:
         return
 
-    bed = testbed.Testbed(FOLDER)
+    bed = testbed.Testbed(FOLDER, build=BUILD)
     kept = False
     try:
         with Step('Start three members'):

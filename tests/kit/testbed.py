@@ -104,14 +104,9 @@ class Member:
 
     def make(self):
         """The namespaces, the cgroup and the link to the switch."""
-        process = subprocess.Popen(
-            ['unshare', '-n', '-m', '-p', '-i', '-u', '--fork', '--kill-child', '--mount-proc', '--propagation',
-             'private', '/usr/bin/python3', __file__, '__hold', self.name, str(self.bed.dir)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
-        if process.stdout.readline() != b'ready\n':
-            raise RuntimeError(f'{self.name}: no namespaces')
-        process.stdout.close()
-        self.bed.processes.append(process)
+        process = self.bed.hold(
+            'unshare', '-n', '-m', '-p', '-i', '-u', '--fork', '--kill-child', '--mount-proc', '--propagation',
+            'private', '/usr/bin/python3', __file__, '__hold', self.name, str(self.bed.dir))
         self.unshare = process.pid
         self.holder = int(pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()[0])
         n = self.number
@@ -272,6 +267,18 @@ class Testbed:
         self.members = []
         self.processes = []
 
+    def hold(self, *argv):
+        """Starts a holder of namespaces, which says 'ready' and outlives us: it keeps none of our descriptors, as
+        whoever reads our output to its end would wait for it."""
+        with open(self.dir / 'holders.log', 'ab') as log:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                       start_new_session=True)
+        with process.stdout as out:
+            if out.readline() != b'ready\n':
+                raise RuntimeError('no namespaces: ' + (self.dir / 'holders.log').read_text())
+        self.processes.append(process)
+        return process
+
     def cgroup(self, member):
         return f'muster-{self.dir.name}-{member.name}'
 
@@ -297,11 +304,7 @@ class Testbed:
         """Starts 'count' members; more than one, or clustered=True, form a cluster."""
         self.dir.mkdir(parents=True, exist_ok=True)
         self.dir.chmod(0o711)
-        process = subprocess.Popen(['unshare', '-n', 'sh', '-c', f'echo ready; exec sleep {FOREVER}'],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
-        assert process.stdout.readline() == b'ready\n'
-        process.stdout.close()
-        self.processes.append(process)
+        process = self.hold('unshare', '-n', 'sh', '-c', f'echo ready; exec sleep {FOREVER}')
         self.switch = process.pid
         run('nsenter', '-t', self.switch, '-n', 'ip', '-batch', '-', input='\n'.join([
             'link set lo up', 'link add sw0 type bridge forward_delay 0', f'addr add {self.net}.254/24 dev sw0',
