@@ -24,15 +24,19 @@
 #include "lib/base/strv.h"
 
 /* A clone of what is at 'source', with the attributes that it gets inside. */
-static int clone_mount(const char *source, uint32_t flags, pid_t init)
+static int clone_mount(const char *source, const char *within, uint32_t flags, pid_t init)
 {
 	unsigned recursive = flags & CT_JOB_MOUNT_RECURSIVE ? AT_RECURSIVE : 0;
 	struct mount_attr attr = { .propagation = MS_PRIVATE };
 	char path[64];
 	scoped_fd int userns = -1;
 
-	scoped_fd int tree = (int)syscall(SYS_open_tree, AT_FDCWD, source,
-	                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+	scoped_fd int at = within ? path_open_within(within, source, O_PATH) : AT_FDCWD;
+	if (within && at < 0)
+		return at;
+	scoped_fd int tree = (int)syscall(SYS_open_tree, at, within ? "" : source,
+	                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive |
+	                                          (within ? AT_EMPTY_PATH : 0));
 	if (tree < 0)
 		return -errno;
 	if (flags & CT_JOB_MOUNT_READONLY)
@@ -90,12 +94,13 @@ int helper_mount_run(struct helper_job *job)
 	uint32_t flags = bytes_le32(&job->payload);
 	const char *source = bytes_text(&job->payload);
 	const char *target = bytes_text(&job->payload);
+	const char *within = flags & CT_JOB_MOUNT_WITHIN ? bytes_text(&job->payload) : NULL;
 	scoped_fd int tree = -1;
 
 	if (job->payload.is_bad || !source || !target || path_has_dotdot(target))
 		return helper_job_fail(job, -EINVAL, 500, "Bad request") < 0;
 	if (!(flags & CT_JOB_MOUNT_REMOVE)) {
-		tree = clone_mount(source, flags, init);
+		tree = clone_mount(source, within, flags, init);
 		if (tree < 0)
 			return helper_job_fail(job, tree, 0, "Failed preparing \"%s\"", source) < 0;
 	}

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -51,12 +52,19 @@ static char *first_error(const char *path, off_t offset)
 	return at ? xstrdup(at + 3) : NULL;
 }
 
-static int stage_disk(const char *target, const char *source, uint32_t flags)
+static int stage_disk(const char *target, const char *source, const char *within, uint32_t flags)
 {
+	scoped_fd int fd = within ? path_open_within(within, source, O_PATH) : -1;
+	char path[64];
+
+	if (within && fd < 0)
+		return fd == -ENOENT && flags & CT_JOB_MOUNT_OPTIONAL ? 0 : fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+
 	unsigned long recursive = flags & CT_JOB_MOUNT_RECURSIVE ? MS_REC : 0;
 	int r = flags & CT_JOB_MOUNT_FILE ? mknod(target, S_IFREG | 0600, 0) : mkdir(target, 0711);
 
-	if (r < 0 || mount(source, target, NULL, MS_BIND | recursive, NULL) < 0)
+	if (r < 0 || mount(within ? path : source, target, NULL, MS_BIND | recursive, NULL) < 0)
 		r = errno == ENOENT && flags & CT_JOB_MOUNT_OPTIONAL ? 0 : -errno;
 	return r;
 }
@@ -85,8 +93,9 @@ static int stage_disks(struct helper_job *job, const char *run_dir)
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t flags = bytes_le32(&job->payload);
 		const char *source = bytes_text(&job->payload);
+		const char *within = flags & CT_JOB_MOUNT_WITHIN ? bytes_text(&job->payload) : NULL;
 		scoped_free char *target = xasprintf("%s/%u", disks, i);
-		int r = source ? stage_disk(target, source, flags) : -EINVAL;
+		int r = source ? stage_disk(target, source, within, flags) : -EINVAL;
 
 		if (r < 0) {
 			helper_job_fail(job, r, 0, "Failed mounting \"%s\"", source ? source : "");

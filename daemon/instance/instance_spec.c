@@ -9,6 +9,7 @@
 #include "daemon/instance/instance_service.h"
 #include "daemon/instance/instance_volatile.h"
 #include "daemon/project/project.h"
+#include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_volume.h"
 #include "drivers/device/device_driver.h"
 #include "drivers/host/idmap_json.h"
@@ -181,6 +182,23 @@ static bool volume_of(const struct instance *inst, const struct db_device *devic
 	return true;
 }
 
+/* Where the source of a host's path must stay: said by the project as it is now. */
+static int find_within(const struct instance *inst, const struct db_device *row, char **ret_within,
+                       struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	*ret_within = NULL;
+	if (strcmp(smap_get_or(&row->config, "type", ""), "disk") != 0)
+		return 0;
+	int r = db_cache_view(inst->state->cache, DB_PROJECTS, &view, err);
+	if (r < 0)
+		return r;
+	const struct db_project *project = db_cache_project(view, inst->row->row.project);
+
+	return project ? project_limits_disk_within(project, &row->config, ret_within, err) : 0;
+}
+
 int instance_spec_device_start(const struct instance *inst, const struct db_device *row,
                                struct smap *changes, struct run_config **ret_run,
                                struct error **err)
@@ -189,10 +207,14 @@ int instance_spec_device_start(const struct instance *inst, const struct db_devi
 	struct storage_attached attached = { 0 };
 	struct storage_volume_id volume;
 	bool has_volume = volume_of(inst, row, &volume);
+	scoped_free char *within = NULL;
 
+	int r = find_within(inst, row, &within, err);
+	if (r < 0)
+		return error_wrap(err, "Failed to start device \"%s\"", row->name);
 	instance_volatile_of_device(&inst->row->config, row->name, &keys);
 	if (has_volume) {
-		int r = storage_volume_mount(inst->state, &volume, &attached, err);
+		r = storage_volume_mount(inst->state, &volume, &attached, err);
 		if (r < 0)
 			return error_wrap(err, "Failed mounting volume \"%s\" of device \"%s\"",
 			                  volume.name, row->name);
@@ -206,10 +228,11 @@ int instance_spec_device_start(const struct instance *inst, const struct db_devi
 		.config = &row->config,
 		.volatile_config = &keys,
 		.volume_path = attached.path,
+		.source_within = within,
 		.volume_is_shifted = attached.is_bound_as_is,
 		.instance_is_privileged = is_privileged(inst),
 	};
-	int r = device_driver_volatile(&device, err);
+	r = device_driver_volatile(&device, err);
 	if (r == 0)
 		r = device_driver_start(&device, ret_run, err);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
 #include "daemon/project/project_conf.h"
+#include "daemon/project/project_limits.h"
 #include "daemon/project/project_usage.h"
 #include "db/cache.h"
 #include "lib/base/alloc.h"
@@ -350,6 +351,8 @@ static int update(struct db_tx *tx, void *arg, struct error **err)
 	};
 
 	r = check_features(tx, &row, &wanted, err);
+	if (r == 0)
+		r = project_limits_check_change(tx, &row, &wanted, err);
 	if (r < 0)
 		return r;
 

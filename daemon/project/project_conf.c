@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "drivers/instance/instance_idmap.h"
+
 static const char *const block_allow[] = { "block", "allow", NULL };
 static const char *const interception[] = { "block", "allow", "full", NULL };
 static const char *const privilege[] = { "unprivileged", "isolated", "allow", NULL };
@@ -153,9 +155,11 @@ const struct conf_key project_conf_keys[] = {
 	  .doc = "Host paths, with commas between, below which sources of disks may be." },
 	{ .name = "restricted.idmap.gid",
 	  .type = CONF_STRING,
+	  .check = instance_idmap_check_ranges,
 	  .doc = "Host gids that raw.idmap may map." },
 	{ .name = "restricted.idmap.uid",
 	  .type = CONF_STRING,
+	  .check = instance_idmap_check_ranges,
 	  .doc = "Host uids that raw.idmap may map." },
 	{ .name = "restricted.networks.access",
 	  .type = CONF_STRING,

@@ -9,6 +9,7 @@
 #include "db/instances.h"
 #include "db/profiles.h"
 #include "db/projects.h"
+#include "drivers/instance/instance_idmap.h"
 #include "lib/base/alloc.h"
 #include "lib/base/parse.h"
 #include "lib/base/path.h"
@@ -43,7 +44,18 @@ static const struct {
 	{ "security.nesting", "restricted.containers.nesting" },
 	{ "security.syscalls.intercept.", "restricted.containers.interception" },
 	{ "boot.host_shutdown_timeout", "restricted.containers.lowlevel" },
+	{ "security.idmap.base", "restricted.containers.lowlevel" },
+	{ "security.idmap.size", "restricted.containers.lowlevel" },
+	{ "security.devlxd.images", "restricted.containers.lowlevel" },
+	{ "linux.kernel_modules.load", "restricted.containers.lowlevel" },
+	{ "limits.memory.swap", "restricted.containers.lowlevel" },
 };
+
+/* Numbers and texts: there is no value of theirs that asks for nothing. */
+static bool asks_for_nothing(const char *key, const char *value)
+{
+	return *value == '\0' || (!str_starts(key, "security.idmap.") && parse_is_false(value));
+}
 
 static int forbidden(struct error **err, const char *key, const char *rule_key)
 {
@@ -76,8 +88,7 @@ static int check_config(const struct db_project *project, const struct smap *con
 
 			if (is_prefix ? !str_starts(e->key, key) : !str_equals(e->key, key))
 				continue;
-			if (str_starts(e->key, "volatile.") || parse_is_false(e->value) ||
-			    !*e->value)
+			if (str_starts(e->key, "volatile.") || asks_for_nothing(e->key, e->value))
 				continue;
 			if (str_starts(e->key, "raw.idmap"))
 				continue;
@@ -86,24 +97,52 @@ static int check_config(const struct db_project *project, const struct smap *con
 		}
 	}
 
-	if (smap_has(config, "raw.idmap") && str_is_empty(rule(project, "restricted.idmap.uid")) &&
-	    str_is_empty(rule(project, "restricted.idmap.gid")))
-		return forbidden(err, "raw.idmap", "restricted.idmap.uid");
+	int r = instance_idmap_check_hosts(smap_get_or(config, "raw.idmap", ""),
+	                                   rule(project, "restricted.idmap.uid"),
+	                                   rule(project, "restricted.idmap.gid"), err);
+	if (r < 0)
+		return r;
 
 	return check_privilege(project, config, err);
 }
 
-static bool is_path_allowed(const struct db_project *project, const char *source)
+/* The allowed path that 'source' is below, or NULL. Without allowed paths every one is: "/". */
+static char *find_allowed(const struct db_project *project, const char *source)
 {
 	const char *paths = rule(project, "restricted.devices.disk.paths");
-	char **list = strv_split_trimmed(paths, ',');
-	bool is_allowed = !list || !*list;
+	scoped(strv_freep) char **list = strv_split_trimmed(paths, ',');
 
+	if (path_has_dotdot(source))
+		return NULL;
+	if (!list || !*list)
+		return xstrdup("/");
 	STRV_FOREACH (path, list) {
-		is_allowed |= path_is_beneath(path, source);
+		if (path_is_beneath(path, source))
+			return xstrdup(path);
 	}
-	strv_free(list);
-	return is_allowed && !path_has_dotdot(source);
+	return NULL;
+}
+
+static bool is_path_allowed(const struct db_project *project, const char *source)
+{
+	scoped_free char *within = find_allowed(project, source);
+
+	return within != NULL;
+}
+
+int project_limits_disk_within(const struct db_project *project, const struct smap *disk,
+                               char **ret_within, struct error **err)
+{
+	const char *source = smap_get(disk, "source");
+
+	*ret_within = NULL;
+	if (!is_restricted(project) || !str_is_empty(smap_get(disk, "pool")) || !source ||
+	    str_is_empty(rule(project, "restricted.devices.disk.paths")))
+		return 0;
+	*ret_within = find_allowed(project, source);
+	if (!*ret_within)
+		return error_set(err, 403, "Disk source path \"%s\" is not allowed", source);
+	return 0;
 }
 
 static int check_disk(const struct db_project *project, const char *name, const struct smap *config,
@@ -249,6 +288,38 @@ static int check_sum(const struct db_project *project, const char *key, bool is_
 	return 0;
 }
 
+/* Against 'before' only what has changed since counts; NULL: everything. */
+static int check_sums(const struct db_project *project, const struct db_project *before,
+                      const struct sums *s, struct error **err)
+{
+	const struct {
+		const char *key;
+		bool is_size;
+		int64_t sum;
+	} checks[] = {
+		{ "limits.containers", false, s->containers },
+		{ "limits.virtual-machines", false, s->vms },
+		{ "limits.instances", false, s->containers + s->vms },
+		{ "limits.cpu", false, s->cpu },
+		{ "limits.memory", true, s->memory },
+		{ "limits.processes", false, s->processes },
+		{ "limits.disk", true, s->disk },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(checks); i++) {
+		const char *key = checks[i].key;
+
+		if (before && str_equals(str_or_empty(smap_get(&before->config, key)),
+		                         str_or_empty(smap_get(&project->config, key))))
+			continue;
+		int r = check_sum(project, key, checks[i].is_size, checks[i].sum, err);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
 static bool has_limits(const struct db_project *project)
 {
 	SMAP_FOREACH (e, &project->config) {
@@ -269,6 +340,21 @@ static const struct db_profile *find_profile(const struct db_profiles *profiles,
 	return NULL;
 }
 
+static void expand(const struct db_profiles *profiles, const struct db_instance *row,
+                   struct smap *config, struct db_devices *devices)
+{
+	STRV_FOREACH (name, row->profiles) {
+		const struct db_profile *profile = find_profile(profiles, name);
+
+		if (profile) {
+			smap_merge(config, &profile->config);
+			db_device_overlay(devices, &profile->devices);
+		}
+	}
+	smap_merge(config, &row->config);
+	db_device_overlay(devices, &row->devices);
+}
+
 static int add_row(const struct db_project *project, const struct db_profiles *profiles,
                    const struct db_instance *row, struct sums *sums, struct error **err)
 {
@@ -276,16 +362,7 @@ static int add_row(const struct db_project *project, const struct db_profiles *p
 	scoped(db_device_list_done) struct db_devices devices = { 0 };
 	scoped(error_freep) struct error *ignored = NULL;
 
-	STRV_FOREACH (name, row->profiles) {
-		const struct db_profile *profile = find_profile(profiles, name);
-
-		if (profile) {
-			smap_merge(&config, &profile->config);
-			db_device_overlay(&devices, &profile->devices);
-		}
-	}
-	smap_merge(&config, &row->config);
-	db_device_overlay(&devices, &row->devices);
+	expand(profiles, row, &config, &devices);
 
 	/* What is there already is counted as far as it can be. */
 	(void)err;
@@ -293,20 +370,26 @@ static int add_row(const struct db_project *project, const struct db_profiles *p
 	return 0;
 }
 
-static int add_existing(struct db_tx *tx, const struct db_project *project, int64_t except,
-                        struct sums *sums, struct error **err)
+/* The instances of a project, and the profiles that they may have. */
+static int load_content(struct db_tx *tx, const struct db_project *project,
+                        struct db_instances *instances, struct db_profiles *profiles,
+                        struct error **err)
 {
 	const struct db_instance_filter filter = { .project = project->name };
 	bool is_own = smap_is_true(&project->config, "features.profiles") ||
 	              str_equals(project->name, "default");
+
+	int r = db_instance_list(tx, &filter, instances, err);
+	return r < 0 ? r : db_profile_list(tx, is_own ? project->name : "default", profiles, err);
+}
+
+static int add_existing(struct db_tx *tx, const struct db_project *project, int64_t except,
+                        struct sums *sums, struct error **err)
+{
 	scoped(db_instance_list_done) struct db_instances instances = { 0 };
 	scoped(db_profile_list_done) struct db_profiles profiles = { 0 };
 
-	int r = db_instance_list(tx, &filter, &instances, err);
-	if (r < 0)
-		return r;
-
-	r = db_profile_list(tx, is_own ? project->name : "default", &profiles, err);
+	int r = load_content(tx, project, &instances, &profiles, err);
 	if (r < 0)
 		return r;
 
@@ -340,27 +423,68 @@ int project_limits_check_room(struct db_tx *tx, const char *project, int type, i
 	if (r < 0)
 		return r;
 
-	const struct {
-		const char *key;
-		bool is_size;
-		int64_t sum;
-	} checks[] = {
-		{ "limits.containers", false, s.containers },
-		{ "limits.virtual-machines", false, s.vms },
-		{ "limits.instances", false, s.containers + s.vms },
-		{ "limits.cpu", false, s.cpu },
-		{ "limits.memory", true, s.memory },
-		{ "limits.processes", false, s.processes },
-		{ "limits.disk", true, s.disk },
-	};
+	return check_sums(&row, NULL, &s, err);
+}
 
-	for (size_t i = 0; i < COUNT_OF(checks); i++) {
-		r = check_sum(&row, checks[i].key, checks[i].is_size, checks[i].sum, err);
-		if (r < 0)
-			return r;
+static bool has_changed(const struct db_project *before, const struct db_project *wanted,
+                        const char *prefix)
+{
+	const struct db_project *const sides[] = { before, wanted };
+
+	for (size_t i = 0; i < COUNT_OF(sides); i++) {
+		SMAP_FOREACH (e, &sides[i]->config) {
+			if (str_starts(e->key, prefix) &&
+			    !str_equals(str_or_empty(e->value),
+			                smap_get_or(&sides[!i]->config, e->key, "")))
+				return true;
+		}
 	}
+	return false;
+}
 
+static int check_content(const struct db_project *wanted, const struct db_instances *instances,
+                         const struct db_profiles *profiles, struct error **err)
+{
+	for (size_t i = 0; i < profiles->n; i++) {
+		const struct db_profile *p = &profiles->rows[i];
+
+		/* Those of another project are that project's. */
+		if (!str_equals(p->project, wanted->name))
+			continue;
+		if (project_limits_check_profile(wanted, &p->config, &p->devices, err) < 0)
+			return error_wrap(err, "Profile \"%s\"", p->name);
+	}
+	for (size_t i = 0; i < instances->n; i++) {
+		scoped(smap_done) struct smap config = { 0 };
+		scoped(db_device_list_done) struct db_devices devices = { 0 };
+
+		expand(profiles, &instances->rows[i], &config, &devices);
+		if (project_limits_check_instance(wanted, &config, &devices, err) < 0)
+			return error_wrap(err, "Instance \"%s\"", instances->rows[i].name);
+	}
 	return 0;
+}
+
+int project_limits_check_change(struct db_tx *tx, const struct db_project *before,
+                                const struct db_project *wanted, struct error **err)
+{
+	scoped(db_instance_list_done) struct db_instances instances = { 0 };
+	scoped(db_profile_list_done) struct db_profiles profiles = { 0 };
+	bool is_tighter = is_restricted(wanted) && has_changed(before, wanted, "restricted");
+	struct sums s = { 0 };
+	int r = 0;
+
+	if (is_tighter) {
+		r = load_content(tx, wanted, &instances, &profiles, err);
+		if (r == 0)
+			r = check_content(wanted, &instances, &profiles, err);
+	}
+	if (r == 0 && has_changed(before, wanted, "limits.")) {
+		r = add_existing(tx, wanted, 0, &s, err);
+		if (r == 0)
+			r = check_sums(wanted, before, &s, err);
+	}
+	return r;
 }
 
 int project_limits_check_snapshots(const struct db_project *project, struct error **err)

@@ -35,6 +35,21 @@ int project_limits_check_room(struct db_tx *tx, const char *project, int type, i
                               const struct smap *config, const struct db_devices *devices,
                               struct error **err);
 
+/*
+ * Whether what is in the project may stay as it is when its config changes from 'before' to
+ * 'wanted': 403 with what stands against it.
+ */
+int project_limits_check_change(struct db_tx *tx, const struct db_project *before,
+                                const struct db_project *wanted, struct error **err);
+
+/*
+ * The path of restricted.devices.disk.paths that the source of this disk must stay within, links
+ * and all, when it is mounted: owned by the caller. NULL if it may be anywhere. 403 if it is below
+ * none.
+ */
+int project_limits_disk_within(const struct db_project *project, const struct smap *disk,
+                               char **ret_within, struct error **err);
+
 /* Whether snapshots and backups are allowed: 403. */
 int project_limits_check_snapshots(const struct db_project *project, struct error **err);
 int project_limits_check_backups(const struct db_project *project, struct error **err);

@@ -138,8 +138,9 @@ static bool run_is_plain(const struct run_config *run)
 	bool good = true;
 
 	for (size_t i = 0; i < run->n_mounts; i++)
-		good = good && is_plain(run->mounts[i].source) && is_plain(run->mounts[i].target) &&
-		       is_plain(run->mounts[i].options) && is_plain(run->mounts[i].propagation);
+		good = good && is_plain(run->mounts[i].source) && is_plain(run->mounts[i].within) &&
+		       is_plain(run->mounts[i].target) && is_plain(run->mounts[i].options) &&
+		       is_plain(run->mounts[i].propagation);
 	for (size_t i = 0; i < run->n_links; i++)
 		good = good && is_plain(run->links[i].parent) && is_plain(run->links[i].name) &&
 		       is_plain(run->links[i].host_name) && is_plain(run->links[i].hwaddr);

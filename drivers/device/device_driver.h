@@ -44,7 +44,9 @@ struct device {
 	struct smap *volatile_config;
 
 	const char *volume_path; /* disk with "pool": where the volume is mounted; else NULL. */
-	bool volume_is_shifted;  /* It has host ids on disk already: mount it as it is. */
+	const char
+		*source_within; /* disk with a path of the host: see struct run_mount; or NULL. */
+	bool volume_is_shifted; /* It has host ids on disk already: mount it as it is. */
 	bool instance_is_privileged;
 };
 

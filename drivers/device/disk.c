@@ -1,12 +1,14 @@
 #include "drivers/device/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/parse.h"
 #include "lib/base/path.h"
+#include "lib/base/scoped.h"
 #include "lib/base/smap.h"
 #include "lib/base/str.h"
 #include "lib/conf/conf.h"
@@ -134,6 +136,18 @@ static int validate(const char *name, const struct smap *config, struct error **
 	return 0;
 }
 
+/* As the one who mounts it will: with the same refusals, but now and with a sentence. */
+static int look(const struct device *dev, const char *source, bool is_volume, struct stat *ret_st)
+{
+	if (is_volume || !dev->source_within)
+		return stat(source, ret_st) < 0 ? -errno : 0;
+
+	scoped_fd int fd = path_open_within(dev->source_within, source, O_PATH);
+	if (fd < 0)
+		return fd;
+	return fstat(fd, ret_st) < 0 ? -errno : 0;
+}
+
 static int start(const struct device *dev, struct run_config *run, struct error **err)
 {
 	const struct smap *config = dev->config;
@@ -147,8 +161,12 @@ static int start(const struct device *dev, struct run_config *run, struct error 
 		return 0; /* The spec's rootfs_path. */
 	if (!source)
 		return error_set(err, 500, "Volume of device \"%s\" is not mounted", dev->name);
-	if (stat(source, &st) < 0) {
-		if (errno == ENOENT && !is_required)
+	int r = look(dev, source, is_volume, &st);
+	if (r == -ELOOP || r == -EXDEV)
+		return error_set(err, 403, "Source path \"%s\" of disk \"%s\" leads through a link",
+		                 source, dev->name);
+	if (r < 0) {
+		if (r == -ENOENT && !is_required)
 			return 0;
 		return error_set(err, 400, "Missing source path \"%s\" for disk \"%s\"", source,
 		                 dev->name);
@@ -161,6 +179,7 @@ static int start(const struct device *dev, struct run_config *run, struct error 
 	scoped_free char *target = path_clean(smap_get(config, "path"));
 	const char *propagation = smap_get_or(config, "propagation", NULL);
 	mount->source = xstrdup(source);
+	mount->within = !is_volume && dev->source_within ? xstrdup(dev->source_within) : NULL;
 	mount->target = xstrdup(target + strspn(target, "/"));
 	mount->propagation =
 		propagation && !str_equals(propagation, "private") ? xstrdup(propagation) : NULL;

@@ -18,6 +18,7 @@ void run_config_free(struct run_config *run)
 		return;
 	for (size_t i = 0; i < run->n_mounts; i++) {
 		free(run->mounts[i].source);
+		free(run->mounts[i].within);
 		free(run->mounts[i].target);
 		free(run->mounts[i].options);
 		free(run->mounts[i].propagation);

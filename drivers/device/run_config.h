@@ -25,6 +25,7 @@ enum run_link_kind {
 
 struct run_mount {
 	char *source;      /* Absolute path on the host. */
+	char *within;      /* A folder above it, below which no part may be a link; or NULL. */
 	char *target;      /* Path inside, without leading slash. */
 	char *options;     /* Filesystem's own mount options, or NULL. */
 	char *propagation; /* "rslave" and the like, or NULL for private. */

@@ -91,6 +91,52 @@ int instance_idmap_check_raw(const char *value, struct error **err)
 	return r;
 }
 
+int instance_idmap_check_ranges(const char *value, struct error **err)
+{
+	scoped(strv_freep) char **ranges = strv_split_trimmed(value, ',');
+	uint32_t first, n;
+
+	STRV_FOREACH (range, ranges) {
+		if (parse_range(range, &first, &n) < 0)
+			return error_set(err, 400, "Invalid range of ids \"%s\"", range);
+	}
+	return 0;
+}
+
+/* Whether one of the ranges holds all of [first, first + n). */
+static bool is_in_ranges(const char *text, uint32_t first, uint32_t n)
+{
+	scoped(strv_freep) char **ranges = strv_split_trimmed(text, ',');
+	uint32_t from, count;
+
+	STRV_FOREACH (range, ranges) {
+		if (parse_range(range, &from, &count) == 0 && first >= from &&
+		    (uint64_t)first + n <= (uint64_t)from + count)
+			return true;
+	}
+	return false;
+}
+
+int instance_idmap_check_hosts(const char *raw, const char *uids, const char *gids,
+                               struct error **err)
+{
+	raw_array raws = { 0 };
+
+	int r = parse_raw(raw, &raws, err);
+	for (size_t i = 0; r == 0 && i < raws.n_items; i++) {
+		const struct raw *line = &raws.items[i];
+
+		if (line->is_uid && !is_in_ranges(uids, line->host, line->range))
+			r = error_set(err, 403, "Use of \"raw.idmap\" is forbidden by \"%s\"",
+			              "restricted.idmap.uid");
+		else if (line->is_gid && !is_in_ranges(gids, line->host, line->range))
+			r = error_set(err, 403, "Use of \"raw.idmap\" is forbidden by \"%s\"",
+			              "restricted.idmap.gid");
+	}
+	ARRAY_DONE(&raws);
+	return r;
+}
+
 /*
  * Puts one line over one entry: what it covers inside is cut out, and what is left of the entry
  * keeps its ids on the host.

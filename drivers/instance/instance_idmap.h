@@ -24,5 +24,15 @@ int instance_idmap_choose(const struct smap *config, const struct idmap *host,
                           const struct idmap *others, size_t n_others, struct idmap *ret_map,
                           uint32_t *ret_base, struct error **err);
 
+/*
+ * Whether the ids of the host that "raw.idmap" asks for are all in the ranges ("1000,2000-2999")
+ * that a project allows for uids and gids: 403. Empty ranges allow none.
+ */
+int instance_idmap_check_hosts(const char *raw, const char *uids, const char *gids,
+                               struct error **err);
+
+/* Checks the syntax of such ranges. */
+int instance_idmap_check_ranges(const char *value, struct error **err);
+
 /* Checks the syntax of "raw.idmap": lines "uid|gid|both HOST NS", single ids or ranges. */
 int instance_idmap_check_raw(const char *value, struct error **err);

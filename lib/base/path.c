@@ -198,3 +198,22 @@ int path_make_beneath(int dir, const char *path, mode_t mode)
 	}
 	return TAKE_FD(at);
 }
+
+int path_open_within(const char *root, const char *path, int flags)
+{
+	scoped_free char *clean_root = path_clean(root);
+	scoped_free char *clean = path_clean(path);
+
+	if (!path_is_beneath(clean_root, clean))
+		return -EXDEV;
+	const char *rest = clean + strlen(clean_root);
+	rest += strspn(rest, "/");
+	if (*rest == '\0') {
+		int fd = open(clean_root, flags | O_CLOEXEC);
+
+		return fd < 0 ? -errno : fd;
+	}
+
+	scoped_fd int dir = open(clean_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? -errno : path_open_beneath(dir, rest, flags, 0);
+}

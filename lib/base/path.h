@@ -43,6 +43,12 @@ int path_open_beneath(int dir, const char *path, int flags, mode_t mode);
 int path_open_in_root(int dir, const char *path, int flags, mode_t mode);
 
 /*
+ * Opens 'path', which is 'root' or below it (path_is_beneath()): links count as everywhere up to
+ * 'root' and as in path_open_beneath() below it. -EXDEV if it is elsewhere.
+ */
+int path_open_within(const char *root, const char *path, int flags);
+
+/*
  * Opens the directory that holds the last part of 'path' as path_open_beneath() does, and yields
  * that part: '*ret_name' is borrowed from 'path'. -EINVAL if there is none or it is ".." or ".".
  */

@@ -257,7 +257,7 @@ static void write_system_mounts(struct writer *w)
 
 bool ct_config_is_staged(const struct instance_spec *spec, const struct run_mount *mount)
 {
-	return spec->idmap && spec->idmap->n_entries > 0 && !mount->propagation;
+	return mount->within || (spec->idmap && spec->idmap->n_entries > 0 && !mount->propagation);
 }
 
 static char *source_of(struct writer *w, const struct run_mount *mount)

@@ -99,12 +99,15 @@ static int change_mount(struct instance_engine *engine, const struct instance_sp
 	                 (mount->is_file ? CT_JOB_MOUNT_FILE : 0) |
 	                 (mount->is_readonly ? CT_JOB_MOUNT_READONLY : 0) |
 	                 (mount->is_recursive ? CT_JOB_MOUNT_RECURSIVE : 0) |
-	                 (mount->shift && has_map ? CT_JOB_MOUNT_SHIFT : 0);
+	                 (mount->shift && has_map ? CT_JOB_MOUNT_SHIFT : 0) |
+	                 (mount->within ? CT_JOB_MOUNT_WITHIN : 0);
 
 	bytes_put_le32(&payload, (uint32_t)init);
 	bytes_put_le32(&payload, flags);
 	put_text(&payload, mount->source);
 	put_text(&payload, mount->target);
+	if (mount->within)
+		put_text(&payload, mount->within);
 	int r = ct_spawner_run(engine->spawner, CT_JOB_MOUNT, &payload, NULL, 0, &job, err);
 	if (r == 0)
 		r = ct_spawner_reply(job, TIMEOUT_MS, &reply, NULL, 0, err);

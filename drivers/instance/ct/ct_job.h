@@ -55,6 +55,7 @@ enum ct_job_mount_flag {
 	CT_JOB_MOUNT_RECURSIVE = 1 << 3,
 	CT_JOB_MOUNT_SHIFT = 1 << 4, /* With the id map of the container's user namespace. */
 	CT_JOB_MOUNT_OPTIONAL = 1 << 5,
+	CT_JOB_MOUNT_WITHIN = 1 << 6, /* A text follows the source: path_open_within(). */
 };
 
 /* Beneath run_dir, where a starting container finds its disks as "0", "1" and so on. */

@@ -172,10 +172,13 @@ static void add_disk(struct strbuf *payload, const struct run_mount *mount)
 {
 	uint32_t flags = (mount->is_file ? CT_JOB_MOUNT_FILE : 0) |
 	                 (mount->is_recursive ? CT_JOB_MOUNT_RECURSIVE : 0) |
-	                 (mount->is_optional ? CT_JOB_MOUNT_OPTIONAL : 0);
+	                 (mount->is_optional ? CT_JOB_MOUNT_OPTIONAL : 0) |
+	                 (mount->within ? CT_JOB_MOUNT_WITHIN : 0);
 
 	bytes_put_le32(payload, flags);
 	strbuf_add_n(payload, mount->source, strlen(mount->source) + 1);
+	if (mount->within)
+		strbuf_add_n(payload, mount->within, strlen(mount->within) + 1);
 }
 
 /* In the order in which the config numbers them. */
