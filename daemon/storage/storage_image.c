@@ -1,5 +1,6 @@
 #include "daemon/storage/storage_image.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,9 +15,12 @@
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
 #include "db/cache.h"
+#include "drivers/host/op.h"
 #include "drivers/storage/unpack.h"
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include "lib/base/path.h"
+#include "lib/base/strv.h"
 
 #define METADATA_MAX (UINT64_C(64) * 1024 * 1024) /* Metadata and templates of a split image. */
 
@@ -199,6 +203,92 @@ static int lock_image_volume(struct state *state, struct operation *operation,
 	}
 }
 
+static int sync_filesystem(const char *path, struct error **err)
+{
+	scoped_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || syncfs(fd) < 0)
+		return error_set_errno(err, -errno, "Failed syncing \"%s\"", path);
+	return 0;
+}
+
+/* Its name says that it is complete, so its bytes must be on the disk before. */
+static int keep_unpacked(struct state *state, const char *fingerprint, struct storage_volume *kept,
+                         struct op *op, struct error **err)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped_free char *name = storage_layout_temporary_name();
+	struct storage_volume fresh = *kept;
+
+	fresh.name = name;
+	int r = create_unpacked(state, fingerprint, &fresh, op, err);
+	if (r < 0)
+		return r;
+	r = sync_filesystem(kept->pool->path, err);
+	if (r == 0)
+		r = storage_driver_volume_rename(&fresh, kept->name, err);
+	if (r < 0)
+		storage_driver_volume_delete(&fresh, NULL, &ignored);
+	return r;
+}
+
+/* Yields the image locked shared, with its unpacked form there. */
+static int lock_kept(struct state *state, struct operation *operation, const char *fingerprint,
+                     struct storage_volume *kept, struct lock **ret_lock, struct error **err)
+{
+	struct cancel *cancel = operation ? operation_cancel_token(operation) : NULL;
+	struct op op = storage_service_op(operation);
+
+	for (;;) {
+		scoped(locks_releasep) struct lock *lock = NULL;
+
+		int r = locks_take_shared(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock,
+		                          err);
+		if (r < 0)
+			return r;
+		if (storage_driver_volume_exists(kept)) {
+			*ret_lock = TAKE_PTR(lock);
+			return 0;
+		}
+
+		locks_release(lock);
+		lock = NULL;
+		r = locks_take(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock, err);
+		/* Somebody else may have made it in between. */
+		if (r == 0 && !storage_driver_volume_exists(kept))
+			r = keep_unpacked(state, fingerprint, kept, &op, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int create_copied(struct state *state, struct operation *operation, const char *fingerprint,
+                         struct storage_volume *vol, struct error **err)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	struct op op = storage_service_op(operation);
+	struct storage_volume kept = {
+		.pool = vol->pool,
+		.kind = STORAGE_IMAGE,
+		.name = fingerprint,
+	};
+
+	if (!storage_service_use_image(state, vol->pool->name, fingerprint) &&
+	    !storage_driver_volume_exists(&kept))
+		return create_unpacked(state, fingerprint, vol, &op, err);
+
+	int r = lock_kept(state, operation, fingerprint, &kept, &lock, err);
+	if (r == 0)
+		return storage_driver_volume_copy(vol, &kept, &op, err);
+	if (op_cancelled(&op))
+		return r;
+
+	/* There may be no space for one more. */
+	error_free(*err);
+	*err = NULL;
+	return create_unpacked(state, fingerprint, vol, &op, err);
+}
+
 int storage_image_create_volume(struct state *state, struct operation *operation,
                                 const char *fingerprint, struct storage_volume *vol,
                                 struct error **err)
@@ -211,11 +301,79 @@ int storage_image_create_volume(struct state *state, struct operation *operation
 		.name = fingerprint,
 	};
 
+	if (vol->pool->driver->caps & STORAGE_CAP_IMAGE_COPIES)
+		return create_copied(state, operation, fingerprint, vol, err);
 	if (!(vol->pool->driver->caps & STORAGE_CAP_IMAGE_VOLUMES))
 		return create_unpacked(state, fingerprint, vol, &op, err);
 
 	int r = lock_image_volume(state, operation, fingerprint, &image, &lock, err);
 	return r < 0 ? r : storage_driver_volume_copy(vol, &image, &op, err);
+}
+
+static bool is_image(const struct db_view *view, const char *fingerprint)
+{
+	const struct db_images *images = db_cache_images(view);
+
+	for (size_t i = 0; i < images->n; i++)
+		if (strcmp(images->rows[i].fingerprint, fingerprint) == 0)
+			return true;
+	return false;
+}
+
+void storage_image_sweep(struct state *state, struct storage_pool *pool)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped(error_freep) struct error *ignored = NULL;
+	scoped_free char *path =
+		xasprintf("%s/%s", pool->path, storage_layout_folder(STORAGE_IMAGE, false));
+	scoped(strv_freep) char **names = NULL;
+	const struct dirent *entry;
+
+	if (!(pool->driver->caps & STORAGE_CAP_IMAGE_COPIES) ||
+	    db_cache_view(state->cache, DB_IMAGES, &view, &ignored) < 0)
+		return;
+	DIR *dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && !is_image(view, entry->d_name))
+			strv_add(&names, entry->d_name);
+	if (dir)
+		closedir(dir);
+
+	STRV_FOREACH (name, names) {
+		scoped(error_freep) struct error *failed = NULL;
+		struct storage_volume kept = { .pool = pool, .kind = STORAGE_IMAGE, .name = name };
+
+		if (storage_driver_volume_delete(&kept, NULL, &failed) < 0)
+			log_warn("Failed removing an image that is none any more: %s", failed->msg);
+	}
+}
+
+/* What is kept without a row. */
+static int delete_kept(struct state *state, const char *fingerprint, const char *member,
+                       struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	int r = db_cache_view(state->cache, DB_POOLS, &view, err);
+	if (r < 0)
+		return r;
+	const struct db_storage_pools *rows = db_cache_pools(view);
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct db_storage_pool_member *part =
+			db_storage_pool_on(&rows->rows[i], member);
+		struct storage_volume kept = { .kind = STORAGE_IMAGE, .name = fingerprint };
+		scoped(error_freep) struct error *ignored = NULL;
+
+		/* A pool that cannot be opened is swept when it can be. */
+		if (!part || part->state != DB_POOL_CREATED ||
+		    storage_service_pool(state, rows->rows[i].name, &kept.pool, &ignored) < 0 ||
+		    !(kept.pool->driver->caps & STORAGE_CAP_IMAGE_COPIES))
+			continue;
+		r = storage_driver_volume_delete(&kept, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int storage_image_delete(struct state *state, const char *fingerprint, struct error **err)
@@ -244,5 +402,5 @@ int storage_image_delete(struct state *state, const char *fingerprint, struct er
 				STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", row->pool, fingerprint),
 				err);
 	}
-	return r;
+	return r < 0 ? r : delete_kept(state, fingerprint, member, err);
 }

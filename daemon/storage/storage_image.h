@@ -2,8 +2,10 @@
  * Images as volumes.
  *
  * A pool that can clone gets each image once, as a volume of kind "image" with a row of its own,
- * and instances are clones of that. Elsewhere the archive is unpacked into each instance. The lock
- * of the image is held shared while it is used and exclusively while its volume is made or removed.
+ * and instances are clones of that. On a pool that copies files the archive is unpacked into the
+ * first instance; with the second one it is unpacked beside them as well, without a row, and from
+ * then on instances are copies. So an image that is used once takes its space once. The lock of the
+ * image is held shared while an unpacked one is used and exclusively while it is made or removed.
  */
 #pragma once
 

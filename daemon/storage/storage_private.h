@@ -27,6 +27,8 @@ struct storage_service {
 	struct map *pools GUARDED; /* Name to struct storage_opened; never removed while in use. */
 	struct map *unavailable GUARDED; /* Names of pools that could not be mounted. */
 	struct task *retry;              /* Tries those again. */
+	struct map *used_images
+		GUARDED; /* "POOL/FINGERPRINT" of what was unpacked since the start. */
 };
 
 /* The service's part for pools: storage_service.c. */
@@ -40,6 +42,10 @@ DEFINE_SCOPED(struct storage_pool *, storage_service_unmake);
 /* Hands an opened pool over to the service, or takes it out for its deletion. */
 void storage_service_add_take(struct state *state, struct storage_pool *pool);
 struct storage_pool *storage_service_remove(struct state *state, const char *name);
+
+/* Whether the image was unpacked into the pool before, since this daemon runs; it is from now on.
+ */
+bool storage_service_use_image(struct state *state, const char *pool, const char *fingerprint);
 
 /* Exchanges the config of an opened pool after its row changed. */
 void storage_service_reconfigure(struct state *state, const char *name, const struct smap *config);
@@ -80,7 +86,10 @@ int storage_ref_delete(struct storage_ref *ref, struct op *op, struct error **er
 int storage_image_unpack(struct state *state, const char *fingerprint, struct storage_volume *vol,
                          struct op *op, struct error **err);
 
-/* Makes 'vol' of the image: through an image volume where the pool can clone. */
+/* Removes unpacked images that the pool keeps without a row, if they have become none. */
+void storage_image_sweep(struct state *state, struct storage_pool *pool);
+
+/* Makes 'vol' of the image: through an unpacked one where the pool keeps such. */
 int storage_image_create_volume(struct state *state, struct operation *operation,
                                 const char *fingerprint, struct storage_volume *vol,
                                 struct error **err);

@@ -44,6 +44,7 @@ void storage_service_new(struct state *state)
 	mutex_lock(&s->lock);
 	s->pools = map_new(unmake);
 	s->unavailable = map_new(NULL);
+	s->used_images = map_new(NULL);
 	mutex_unlock(&s->lock);
 	state->storage = s;
 }
@@ -56,6 +57,7 @@ void storage_service_free(struct storage_service *s)
 	mutex_lock(&s->lock);
 	map_free(s->pools);
 	map_free(s->unavailable);
+	map_free(s->used_images);
 	mutex_unlock(&s->lock);
 	mutex_done(&s->lock);
 	free(s);
@@ -151,6 +153,17 @@ static void note_failure(struct state *state, const char *name, const struct err
 	warning_raise(state, WARNING_STORAGE_POOL_UNAVAILABLE, NULL, url, err->msg);
 }
 
+bool storage_service_use_image(struct state *state, const char *pool, const char *fingerprint)
+{
+	struct storage_service *s = state->storage;
+	scoped_free char *key = xasprintf("%s/%s", pool, fingerprint);
+
+	mutex_lock(&s->lock);
+	bool is_first = map_add(s->used_images, key, s);
+	mutex_unlock(&s->lock);
+	return !is_first;
+}
+
 static void note_success(struct state *state, const char *name)
 {
 	struct storage_service *s = state->storage;
@@ -187,6 +200,7 @@ static int open_locked(struct state *state, const struct db_storage_pool *row, c
 		return -EAGAIN;
 	}
 	note_success(state, row->name);
+	storage_image_sweep(state, pool);
 	*ret_pool = pool;
 	storage_service_add_take(state, TAKE_PTR(pool));
 	return 0;

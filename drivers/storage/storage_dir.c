@@ -250,6 +250,7 @@ static int dir_volume_space(struct storage_volume *vol, struct storage_space *re
 
 const struct storage_driver storage_dir_driver = {
 	.name = "dir",
+	.caps = STORAGE_CAP_IMAGE_COPIES,
 	.pool_keys = pool_keys,
 	.volume_keys = volume_keys,
 	.version = dir_version,

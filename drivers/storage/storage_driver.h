@@ -33,6 +33,7 @@ enum storage_cap {
 	STORAGE_CAP_INSTANT_CLONE = 1 << 2,  /* Copying within the pool does not copy the data. */
 	STORAGE_CAP_OPTIMIZED_SEND = 1 << 3, /* Has own send and receive streams. */
 	STORAGE_CAP_IMAGE_VOLUMES = 1 << 4,  /* Images are worth a volume of their own per pool. */
+	STORAGE_CAP_IMAGE_COPIES = 1 << 5,   /* Copying an unpacked image beats unpacking it. */
 };
 
 /* A pool on this member. A record that the caller fills; drivers keep nothing in it but 'state'. */

@@ -190,6 +190,16 @@ int storage_generic_fill(const struct storage_volume *dst, const struct storage_
 	return fill(dst, src, NULL, op, err);
 }
 
+/* The copy of a volume of another kind has that one's mode. */
+static int set_mode(const struct storage_volume *vol, struct error **err)
+{
+	scoped_free char *path = storage_driver_volume_path(vol);
+
+	if (chmod(path, storage_layout_volume_mode(vol->kind)) < 0)
+		return error_set_errno(err, -errno, "Failed setting mode of \"%s\"", path);
+	return 0;
+}
+
 int storage_generic_volume_copy(struct storage_volume *dst, const struct storage_volume *src,
                                 struct op *op, struct error **err)
 {
@@ -203,6 +213,8 @@ int storage_generic_volume_copy(struct storage_volume *dst, const struct storage
 		return r;
 
 	r = storage_generic_fill(dst, src, op, err);
+	if (r == 0 && dst->kind != src->kind)
+		r = set_mode(dst, err);
 	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 

@@ -1,7 +1,10 @@
 """Instances: made, changed, renamed, copied, rebuilt, stopped and started, found again."""
+import io
 import os
 import shutil
 import signal
+import stat
+import tarfile
 
 import pytest
 
@@ -37,6 +40,19 @@ def made(host, image):
             host.wait(host.delete(url, force=1))
 
 
+def tar_of(files):
+    """A tar with these files; a name that ends with a slash is a directory."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for path, data in files.items():
+            info = tarfile.TarInfo(path.rstrip("/"))
+            info.size, info.mtime, info.mode = len(data), 1700000000, 0o644
+            if path.endswith("/"):
+                info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info, io.BytesIO(data))
+    return raw.getvalue()
+
+
 def change_state(host, url, action, **more):
     return host.wait(host.put(url + "/state", dict(more, action=action)))
 
@@ -64,6 +80,40 @@ def test_deleting_again_completes_what_was_cut_off(host, container, made, name):
     assert host.wait(host.delete(url))["status"] == "Success"
     assert host.get(url).status == 404 and host.get(volume).status == 404
     made(name)
+
+
+def tree_of(path):
+    """All that is to be the same in each instance of an image."""
+    rows = []
+    for folder, _, files in sorted(os.walk(path)):
+        for name in sorted([*files, "."]):
+            where = os.path.join(folder, name)
+            st = os.lstat(where)
+            rows.append((os.path.relpath(where, path), st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns,
+                         os.readlink(where) if os.path.islink(where) else None,
+                         st.st_size if name != "." else 0))
+    return rows
+
+
+def test_dir_pools_keep_an_image_that_is_used_twice(host, container, made, name):
+    """A copy of the unpacked image serves the third instance and those that follow; it goes with the image."""
+    pool = container.member.dir / "storage-pools/default"
+    metadata = "architecture: x86_64\ncreation_date: 1700000000\nproperties: {description: %s}\n" % name
+    image = tar_of({"metadata.yaml": metadata.encode(), "rootfs/": b"", "rootfs/f": b"f", "rootfs/etc/": b""})
+    operation = host.wait(host.post("/1.0/images", image, {"Content-Type": "application/octet-stream"}))
+    fingerprint = operation["metadata"]["fingerprint"]
+    source = {"type": "image", "fingerprint": fingerprint}
+    trees = []
+    for i in range(3):
+        made(name + str(i), source=source)
+        assert (pool / "images" / fingerprint).is_dir() == (i > 0)
+        trees.append(tree_of(pool / "containers" / (name + str(i)) / "rootfs"))
+        assert stat.S_IMODE(os.stat(pool / "containers" / (name + str(i))).st_mode) == 0o100
+    assert trees[0] == trees[1] == trees[2]
+    assert not [v for v in host.get("/1.0/storage-pools/default/volumes").metadata if "/image/" in v]
+    assert host.wait(host.delete("/1.0/images/" + fingerprint))["status"] == "Success"
+    assert not (pool / "images" / fingerprint).exists()
+    assert not [f for f in os.listdir(pool / "images") if f.startswith(".")]
 
 
 BAD = [

@@ -234,3 +234,18 @@ def test_a_pool_that_was_never_made_goes(m1, name):  # noqa: F811
     assert m1.post("/1.0/storage-pools", body, target="m2").status == 201
     assert m1.delete(path).status == 200
     assert m1.get(path).status == 404
+
+
+def test_opening_a_pool_removes_what_nobody_owns(fresh):
+    """Unpacked images that are none any more, and volumes that were cut off while they were made."""
+    d = fresh().start()
+    assert d.client.post("/1.0/storage-pools", {"name": "p", "driver": "dir"}).status == 201
+    pool = os.path.join(d.directory, "storage-pools", "p")
+    assert d.stop() == 0
+    for folder in ("images/" + "ab" * 32, "containers/.new-0123abcd", "containers/keep", "custom/.new-0123abcd_v"):
+        os.makedirs(os.path.join(pool, folder, "below"))
+    d.start()
+    assert d.client.get("/1.0/storage-pools/p").status == 200
+    assert os.listdir(os.path.join(pool, "images")) == []
+    assert os.listdir(os.path.join(pool, "containers")) == ["keep"]
+    assert os.listdir(os.path.join(pool, "custom")) == [".new-0123abcd_v"]
