@@ -9,6 +9,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
+#include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
 #include "daemon/image/image_alias.h"
@@ -128,6 +129,8 @@ static int parse(struct request *req, struct json_object *body, struct json_obje
 		return (*err)->code;
 	if (*name == '\0')
 		return error_set(err, 400, "No source provided");
+	if (*compression && server_conf_check_compression(compression, err) < 0)
+		return (*err)->code;
 	if (p->image.is_public && strcmp(p->project, "default") != 0)
 		return error_set(err, 400,
 		                 "Images can only be marked public in the default project");

@@ -26,6 +26,7 @@
 #include "lib/base/str.h"
 #include "lib/base/thread.h"
 #include "lib/conf/conf.h"
+#include "lib/data/compress.h"
 #include "lib/data/jv.h"
 #include "lib/net/netaddr.h"
 
@@ -43,16 +44,13 @@ static int check_address(const char *value, struct error **err)
 	return 0;
 }
 
-static int check_compression(const char *value, struct error **err)
+int server_conf_check_compression(const char *value, struct error **err)
 {
-	static const char *const known[] = { "none", "bzip2", "gzip", "lz4",
-		                             "lzma", "xz",    "zstd", "squashfs" };
-	size_t len = strcspn(value, " ");
+	enum compress_kind kind;
+	int level;
 
-	for (size_t i = 0; i < COUNT_OF(known); i++) {
-		if (strlen(known[i]) == len && strncmp(known[i], value, len) == 0)
-			return 0;
-	}
+	if (compress_parse_algorithm(value, &kind, &level) == 0)
+		return 0;
 
 	return error_set(err, 400, "Compression algorithm \"%s\" is not supported", value);
 }
@@ -104,7 +102,7 @@ static const struct conf_key own_keys[] = {
 	{ .name = "backups.compression_algorithm",
 	  .type = CONF_STRING,
 	  .fallback = "gzip",
-	  .check = check_compression,
+	  .check = server_conf_check_compression,
 	  .doc = "How backups are compressed." },
 	{ .name = "images.auto_update_cached",
 	  .type = CONF_BOOL,
@@ -117,7 +115,7 @@ static const struct conf_key own_keys[] = {
 	{ .name = "images.compression_algorithm",
 	  .type = CONF_STRING,
 	  .fallback = "gzip",
-	  .check = check_compression,
+	  .check = server_conf_check_compression,
 	  .doc = "How images made from instances are compressed." },
 	{ .name = "images.default_architecture",
 	  .type = CONF_STRING,

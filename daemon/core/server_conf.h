@@ -24,6 +24,9 @@ const struct conf_key *server_conf_table(void);
 struct server_conf *server_conf_new(struct state *state) MUST_CHECK;
 void server_conf_free(struct server_conf *conf);
 
+/* For tables of keys: what images and backups can be compressed with. 400. */
+int server_conf_check_compression(const char *value, struct error **err);
+
 /* Reads the local database. Cluster-wide keys are read when they are asked for. */
 int server_conf_load(struct state *state, struct error **err);
 

@@ -62,21 +62,11 @@ static void report(uint64_t bytes, void *arg)
 	                                         .bytes = bytes });
 }
 
-/* "zstd -3", "gzip", "none": the program's name, and a level as its only option. */
 static int parse_compression(const char *text, struct tar_write_options *options,
                              struct error **err)
 {
-	scoped(strv_freep) char **words = strv_split_trimmed(text, ' ');
-	int level = 0;
-
-	int kind = strv_len(words) > 0 ? compress_kind_of(words[0]) : -EINVAL;
-	if (kind < 0 || kind == COMPRESS_SQUASHFS || kind == COMPRESS_QCOW2)
+	if (compress_parse_algorithm(text, &options->compression, &options->level) < 0)
 		return error_set(err, 400, "Invalid compression algorithm \"%s\"", text);
-	if (strv_len(words) > 2 ||
-	    (words[1] && (words[1][0] != '-' || parse_int(words[1] + 1, &level) < 0 || level > 19)))
-		return error_set(err, 400, "Invalid compression algorithm \"%s\"", text);
-	options->compression = (enum compress_kind)kind;
-	options->level = level;
 	options->threads = 2;
 	return 0;
 }

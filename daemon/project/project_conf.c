@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "daemon/core/server_conf.h"
 #include "drivers/instance/instance_idmap.h"
 
 static const char *const block_allow[] = { "block", "allow", NULL };
@@ -175,6 +176,7 @@ const struct conf_key project_conf_keys[] = {
 	  .doc = "Zones that may be used." },
 	{ .name = "backups.compression_algorithm",
 	  .type = CONF_STRING,
+	  .check = server_conf_check_compression,
 	  .doc = "How backups of the project are compressed." },
 	{ .name = "images.auto_update_cached",
 	  .type = CONF_BOOL,
@@ -184,6 +186,7 @@ const struct conf_key project_conf_keys[] = {
 	  .doc = "Hours between looks for newer cached images." },
 	{ .name = "images.compression_algorithm",
 	  .type = CONF_STRING,
+	  .check = server_conf_check_compression,
 	  .doc = "How new images of the project are compressed." },
 	{ .name = "images.default_architecture",
 	  .type = CONF_STRING,

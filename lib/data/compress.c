@@ -7,9 +7,14 @@
 #include "lib/base/alloc.h"
 #include "lib/base/enum.h"
 #include "lib/base/fd.h"
+#include "lib/base/parse.h"
 #include "lib/base/scoped.h"
+#include "lib/base/str.h"
+#include "lib/base/strv.h"
 
 #define TAR_MAGIC_OFFSET 257 /* POSIX pax(1), ustar format. */
+
+#define MAX_LEVEL 19
 
 static const char *const names[] = {
 	[COMPRESS_NONE] = "none",         [COMPRESS_GZIP] = "gzip",
@@ -74,6 +79,24 @@ int compress_kind_of(const char *name)
 	scoped_free char *word = xstrndup(name, strcspn(name, " "));
 
 	return ENUM_VALUE(names, word);
+}
+
+int compress_parse_algorithm(const char *text, enum compress_kind *ret_kind, int *ret_level)
+{
+	scoped(strv_freep) char **words = strv_split_trimmed(text, ' ');
+	size_t n = strv_len(words);
+	int level = 0;
+
+	int kind = n > 0 ? compress_kind_of(words[0]) : -EINVAL;
+	if (kind < 0 || kind == COMPRESS_SQUASHFS || kind == COMPRESS_QCOW2 || n > 2 ||
+	    str_has_control(text))
+		return -EINVAL;
+	if (n == 2 && (words[1][0] != '-' || parse_int(words[1] + 1, &level) < 0 || level < 0 ||
+	               level > MAX_LEVEL))
+		return -EINVAL;
+	*ret_kind = (enum compress_kind)kind;
+	*ret_level = level;
+	return 0;
 }
 
 const char *compress_extension(enum compress_kind kind)

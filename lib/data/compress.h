@@ -33,6 +33,13 @@ const char *compress_name(enum compress_kind kind);
  * -EINVAL. */
 int compress_kind_of(const char *name);
 
+/*
+ * A value of images.compression_algorithm, "zstd -3", "none": the name of what a tarball can be
+ * written with, and a level as its only option (0: none is said). -EINVAL for anything else, such
+ * as "squashfs", which is read only.
+ */
+int compress_parse_algorithm(const char *text, enum compress_kind *ret_kind, int *ret_level);
+
 /* ".tar", ".tar.gz", ..., ".squashfs", ".qcow2". */
 const char *compress_extension(enum compress_kind kind);
 

@@ -57,11 +57,36 @@ static void names_go_both_ways(void **state)
 	assert_int_equal(compress_kind_of("pigz"), -EINVAL);
 }
 
+static void algorithms_are_what_can_be_written(void **state)
+{
+	static const struct {
+		const char *text;
+		int kind, level;
+	} good[] = { { "none", COMPRESS_NONE, 0 },      { "gzip", COMPRESS_GZIP, 0 },
+		     { "zstd -19", COMPRESS_ZSTD, 19 }, { " xz  -0 ", COMPRESS_XZ, 0 },
+		     { "bzip2 -9", COMPRESS_BZIP2, 9 }, { "lzma", COMPRESS_LZMA, 0 } };
+	static const char *const bad[] = { "",        " ",          "squashfs", "qcow2",
+		                           "lz4",     "zstd -20",   "zstd 3",   "zstd --5",
+		                           "zstd -x", "gzip -1 -2", "/bin/sh",  "gzip;id",
+		                           "GZIP",    "gzip\n" };
+	enum compress_kind kind;
+	int level;
+
+	for (size_t i = 0; i < COUNT_OF(good); i++) {
+		assert_int_equal(compress_parse_algorithm(good[i].text, &kind, &level), 0);
+		assert_int_equal(kind, good[i].kind);
+		assert_int_equal(level, good[i].level);
+	}
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(compress_parse_algorithm(bad[i], &kind, &level), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(beginnings_are_known),
 		cmocka_unit_test(names_go_both_ways),
+		cmocka_unit_test(algorithms_are_what_can_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
