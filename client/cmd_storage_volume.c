@@ -478,26 +478,25 @@ static int move_run(struct client *client, const struct cli *cli, struct error *
 
 	if (r < 0)
 		return r;
-	if (cli_option(cli, "destination-target")) { /* A copy, then the source goes. */
-		r = copy_volume(client, cli, from, to, err);
-		server_set_target(from->server, cli_option(cli, "target"));
-		if (r == 0)
-			r = server_send(from->server, "DELETE", NULL, err,
-			                "/1.0/storage-pools/%s/volumes/%s/%s", from->pool,
-			                from->type, from->name);
-	} else {
-		server_set_target(from->server, cli_option(cli, "target"));
-		jv_set_string(body, "name", to->name);
-		jv_set_string(body, "pool", to->pool);
-		if (cli_option(cli, "target-project"))
-			jv_set_string(body, "project", cli_option(cli, "target-project"));
-		r = follow_change(client, from->server,
-		                  &(struct follow_request){ .method = "POST",
-		                                            .body = body,
-		                                            .label = "Moving the storage volume" },
-		                  err, "/1.0/storage-pools/%s/volumes/%s/%s", from->pool,
-		                  from->type, from->name);
+	/* The member that gets it fetches it from the one that has it. */
+	const char *there = cli_option(cli, "destination-target"),
+		   *here = cli_option(cli, "target");
+	server_set_target(from->server, there ? there : here);
+	jv_set_string(body, "name", to->name);
+	jv_set_string(body, "pool", to->pool);
+	if (cli_option(cli, "target-project"))
+		jv_set_string(body, "project", cli_option(cli, "target-project"));
+	if (there && here) {
+		struct json_object *source = jv_object();
+
+		jv_set_string(source, "location", here);
+		jv_set_take(body, "source", source);
 	}
+	r = follow_change(
+		client, from->server,
+		&(struct follow_request){
+			.method = "POST", .body = body, .label = "Moving the storage volume" },
+		err, "/1.0/storage-pools/%s/volumes/%s/%s", from->pool, from->type, from->name);
 	if (r == 0)
 		client_say(client, "Storage volume moved successfully!");
 	return r;

@@ -11,6 +11,7 @@
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
 #include "daemon/project/project.h"
+#include "daemon/storage/storage_send.h"
 #include "daemon/storage/storage_usage.h"
 #include "lib/base/alloc.h"
 #include "lib/base/smap.h"
@@ -245,6 +246,7 @@ struct changing {
 	const char *new_name;
 	struct storage_volume_id to;
 	char *project, *to_project;
+	char *member; /* That a volume comes from, or NULL: it is here. */
 };
 
 static void changing_done(struct changing *c)
@@ -252,6 +254,7 @@ static void changing_done(struct changing *c)
 	smap_done(&c->config);
 	free(c->project);
 	free(c->to_project);
+	free(c->member);
 }
 
 static char *url_of(const struct storage_volume_id *id)
@@ -363,7 +366,7 @@ static int run_move(struct operation *op, void *arg, struct error **err)
 {
 	const struct changing *c = arg;
 
-	return storage_volume_move(c->req->state, op, &c->id, &c->to, err);
+	return storage_volume_move(c->req->state, op, &c->id, c->member, &c->to, err);
 }
 
 static int find_target_project(struct changing *c, const char *project, struct error **err)
@@ -382,27 +385,123 @@ static int find_target_project(struct changing *c, const char *project, struct e
 	return r;
 }
 
+/* The member that has the volume, for a ?target= that is where it shall go. */
+static int find_source(struct request *req, const struct storage_volume_id *id, const char *wanted,
+                       char **ret_member, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped(error_freep) struct error *elsewhere = NULL;
+	const struct db_storage_volume *row = NULL;
+
+	int r = db_cache_view(req->state->cache, DB_VOLUMES, &view, err);
+	if (r < 0)
+		return r;
+	/* Without a word on the source ?target= says where it is, if it is there. */
+	if (wanted || !req->target ||
+	    storage_volume_find(view, id, req->target, &row, &elsewhere) < 0)
+		r = storage_volume_find(view, id, wanted, &row, err);
+	if (r < 0)
+		return r;
+	*ret_member = xstrdup(row->member);
+	return 0;
+}
+
+/* What the body says of where the volume is: "source.location", or NULL. Borrowed. */
+static int read_location(struct request *req, const char **ret_location, struct error **err)
+{
+	struct json_object *body, *source = NULL;
+	const char *location = "";
+
+	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = jv_get_object(body, "source", &source, err);
+	if (r > 0)
+		r = jv_get_string(source, "location", &location, err);
+	if (r < 0)
+		return r;
+	*ret_location = *location ? location : NULL;
+	return 0;
+}
+
+/*
+ * A volume that moves to ?target= is fetched by that member; everything else is done by the one
+ * that has it.
+ */
+static int post_owner(struct request *req, char **ret_member, struct error **err)
+{
+	scoped_free char *project = NULL;
+	struct storage_volume_id id;
+	const char *location = NULL;
+
+	if (!req->target)
+		return storage_volumes_owner(req, ret_member, err);
+	int r = storage_volumes_id(req, &project, &id, err);
+	if (r == 0)
+		r = read_location(req, &location, err);
+	if (r < 0)
+		return r;
+	scoped_free char *source = NULL;
+	r = find_source(req, &id, location, &source, err);
+	if (r == 0)
+		*ret_member = xstrdup(req->target);
+	return r;
+}
+
+static int offer(struct changing *c, struct response *res, struct json_object *body,
+                 struct error **err)
+{
+	scoped(operation_unrefp) struct operation *op = NULL;
+	struct storage_send_volume send = { .id = c->id };
+
+	if (jv_get_bool(body, "volume_only", &send.is_alone, err) < 0)
+		return (*err)->code;
+	int r = storage_send_offer(c->req, &send, &op, err);
+	return r < 0 ? r : response_operation(res, op, err);
+}
+
+static int move_or_rename(struct changing *c, struct response *res, struct error **err)
+{
+	bool is_moved = c->member || strcmp(c->to.pool, c->id.pool) != 0 ||
+	                strcmp(c->to.project, c->id.project) != 0;
+
+	return is_moved ? answer(c, res, "Moving storage volume", run_move, err)
+	                : answer(c, res, "Renaming storage volume", run_rename, err);
+}
+
 static int volume_post(struct request *req, struct response *res, struct error **err)
 {
 	scoped(changing_done) struct changing c = { .req = req };
-	const char *name = "", *pool = "", *project = "";
+	const char *name = "", *pool = "", *project = "", *location = NULL;
+	scoped_free char *here = state_member_name(req->state);
 	struct json_object *body;
+	bool is_migration = false;
 
 	int r = request_json(req, &body, err);
 	if (r == 0)
 		r = storage_volumes_id(req, &c.project, &c.id, err);
+	if (r == 0)
+		r = read_location(req, &location, err);
 	if (r < 0)
 		return r;
 	if (jv_get_string(body, "name", &name, err) < 0 ||
 	    jv_get_string(body, "pool", &pool, err) < 0 ||
-	    jv_get_string(body, "project", &project, err) < 0)
+	    jv_get_string(body, "project", &project, err) < 0 ||
+	    jv_get_bool(body, "migration", &is_migration, err) < 0)
 		return (*err)->code;
+	if (is_migration)
+		return offer(&c, res, body, err);
 	if (*name == '\0')
 		return error_set(err, 400, "No name provided");
 
 	r = find_target_project(&c, *project ? project : req->project, err);
+	if (r == 0)
+		r = find_source(req, &c.id, location, &c.member, err);
 	if (r < 0)
 		return r;
+	if (*c.member == '\0' || strcmp(c.member, here) == 0) {
+		free(c.member);
+		c.member = NULL;
+	}
 	c.new_name = name;
 	c.to = (struct storage_volume_id){
 		.project = c.to_project,
@@ -410,9 +509,7 @@ static int volume_post(struct request *req, struct response *res, struct error *
 		.name = name,
 	};
 	assert(c.to.project && c.id.project);
-	bool is_move = strcmp(c.to.pool, c.id.pool) != 0 || strcmp(c.to.project, c.id.project) != 0;
-	return is_move ? answer(&c, res, "Moving storage volume", run_move, err)
-	               : answer(&c, res, "Renaming storage volume", run_rename, err);
+	return move_or_rename(&c, res, err);
 }
 
 /* clang-format off */
@@ -424,7 +521,7 @@ static const struct route routes[] = {
 	{ .method = "GET",    .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_get,     .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_view",   .extension = "storage" },
 	{ .method = "PUT",    .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_put,     .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_edit",   .placement = ON_OWNER, .owner = storage_volumes_owner, .extension = "storage" },
 	{ .method = "PATCH",  .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_patch,   .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_edit",   .placement = ON_OWNER, .owner = storage_volumes_owner, .extension = "storage" },
-	{ .method = "POST",   .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_post,    .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_edit",   .placement = ON_OWNER, .owner = storage_volumes_owner, .extension = "storage_api_volume_rename" },
+	{ .method = "POST",   .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_post,    .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_edit",   .placement = ON_OWNER, .owner = post_owner, .extension = "storage_api_volume_rename" },
 	{ .method = "DELETE", .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}",         .handler = volume_remove,  .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_delete", .placement = ON_OWNER, .owner = storage_volumes_owner, .extension = "storage" },
 	{ .method = "GET",    .path = "/1.0/storage-pools/{pool}/volumes/{type}/{name}/state",   .handler = state_get,      .access = ACCESS_ENTITLED, .entity = "storage_volume", .entitlement = "can_view",   .placement = ON_OWNER, .owner = storage_volumes_owner, .extension = "storage_volume_state" },
 };

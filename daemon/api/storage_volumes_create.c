@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/api/internal_storage.h"
 #include "daemon/api/storage_volumes.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
@@ -22,7 +23,7 @@ struct creating {
 	struct storage_volume_new vol;
 	struct smap config;
 	char *project, *pool, *name, *description;
-	char *source_project, *source_pool, *source_name;
+	char *source_project, *source_pool, *source_name, *source_member;
 	int fd; /* Of an upload, or -1. */
 	bool is_iso;
 };
@@ -39,6 +40,7 @@ static void creating_free(void *arg)
 	free(c->source_project);
 	free(c->source_pool);
 	free(c->source_name);
+	free(c->source_member);
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c);
@@ -54,26 +56,49 @@ static int run_create(struct operation *op, void *arg, struct error **err)
 	                 : storage_volume_import_tar(c->state, op, &c->vol.id, c->fd, err);
 }
 
+/*
+ * An offer of a member of this cluster is claimed and becomes a copy: what the client brings is the
+ * operation's URL and its secret, and may do no more than that.
+ */
+static int claim_offer(struct request *req, struct json_object *source, struct creating *c,
+                       struct error **err)
+{
+	scoped(storage_send_claim_done) struct storage_send_claim claim = { 0 };
+	const char *operation = "", *mode = "";
+	struct json_object *secrets = NULL;
+
+	if (jv_get_string(source, "mode", &mode, err) < 0 ||
+	    jv_need_string(source, "operation", &operation, err) < 0 ||
+	    jv_need_object(source, "secrets", &secrets, err) < 0)
+		return (*err)->code;
+	if (*mode && strcmp(mode, "pull") != 0)
+		return error_set(err, 501, "Volumes can only be pulled from other members");
+
+	const char *id = strrchr(operation, '/');
+	int r = internal_storage_claim(req->state, id ? id + 1 : operation,
+	                               str_or_empty(jv_text(secrets, "fs")), &c->source_member,
+	                               &claim, err);
+	if (r < 0)
+		return r;
+	c->vol.volume_only |= claim.is_alone;
+	c->source_project = TAKE_PTR(claim.project);
+	c->source_pool = TAKE_PTR(claim.pool);
+	c->source_name = TAKE_PTR(claim.name);
+	return 0;
+}
+
 /* Another project as source must be one that the client may look into. */
-static int parse_source(struct request *req, struct json_object *source, struct creating *c,
-                        struct error **err)
+static int find_source(struct request *req, struct json_object *source, struct creating *c,
+                       struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	const char *type = "", *name = "", *pool = "", *project = "", *effective = "";
+	const char *name = "", *pool = "", *project = "", *location = "", *effective = "";
 
-	if (jv_get_string(source, "type", &type, err) < 0 ||
-	    jv_get_string(source, "name", &name, err) < 0 ||
+	if (jv_get_string(source, "name", &name, err) < 0 ||
 	    jv_get_string(source, "pool", &pool, err) < 0 ||
 	    jv_get_string(source, "project", &project, err) < 0 ||
-	    jv_get_bool(source, "volume_only", &c->vol.volume_only, err) < 0 ||
-	    jv_get_bool(source, "refresh", &c->vol.refresh, err) < 0)
+	    jv_get_string(source, "location", &location, err) < 0)
 		return (*err)->code;
-	if (*type == '\0' && *name == '\0')
-		return 0;
-	if (strcmp(type, "migration") == 0)
-		return error_set(err, 501, "Volumes of other servers are not supported yet");
-	if (strcmp(type, "copy") != 0)
-		return error_set(err, 400, "Unknown source type \"%s\"", type);
 	if (*name == '\0')
 		return error_set(err, 400, "No source volume name supplied");
 
@@ -88,8 +113,32 @@ static int parse_source(struct request *req, struct json_object *source, struct 
 	c->source_project = xstrdup(effective);
 	c->source_pool = xstrdup(*pool ? pool : c->pool);
 	c->source_name = xstrdup(name);
+	c->source_member = *location ? xstrdup(location) : NULL;
+	return 0;
+}
+
+static int parse_source(struct request *req, struct json_object *source, struct creating *c,
+                        struct error **err)
+{
+	const char *type = "", *name = "";
+
+	if (jv_get_string(source, "type", &type, err) < 0 ||
+	    jv_get_string(source, "name", &name, err) < 0 ||
+	    jv_get_bool(source, "volume_only", &c->vol.volume_only, err) < 0 ||
+	    jv_get_bool(source, "refresh", &c->vol.refresh, err) < 0)
+		return (*err)->code;
+	if (*type == '\0' && *name == '\0')
+		return 0;
+	if (strcmp(type, "migration") != 0 && strcmp(type, "copy") != 0)
+		return error_set(err, 400, "Unknown source type \"%s\"", type);
+
+	int r = strcmp(type, "copy") == 0 ? find_source(req, source, c, err)
+	                                  : claim_offer(req, source, c, err);
+	if (r < 0)
+		return r;
 	c->vol.source =
 		(struct storage_volume_id){ c->source_project, c->source_pool, c->source_name };
+	c->vol.source_member = c->source_member;
 	return 0;
 }
 

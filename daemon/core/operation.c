@@ -63,6 +63,7 @@ struct operation {
 	char *conflict;
 	enum operation_class class;
 	bool may_cancel;
+	bool has_flat_secrets;
 	bool is_hidden;
 	bool is_inline; /* Runs on the thread of a request. */
 	operation_run *run;
@@ -246,6 +247,7 @@ int operation_new(struct state *state, const struct operation_spec *spec, struct
 	op->conflict = spec->conflict ? xstrdup(spec->conflict) : NULL;
 	op->class = spec->class;
 	op->may_cancel = !spec->may_not_cancel;
+	op->has_flat_secrets = spec->has_flat_secrets;
 	op->is_hidden = spec->is_hidden;
 	op->run = spec->run;
 	op->connect = spec->connect;
@@ -300,12 +302,15 @@ static struct json_object *to_json(const struct operation *op, bool with_secrets
 	scoped_free char *member = state_member_name(op->state);
 
 	if (with_secrets && !list_is_empty(&op->secrets)) {
-		struct json_object *fds = jv_object();
+		struct json_object *fds = op->has_flat_secrets ? jv_ref(metadata) : jv_object();
 
 		LIST_FOREACH (secret, &op->secrets, list) {
 			jv_set_string(fds, secret->name, secret->value);
 		}
-		jv_set_take(metadata, "fds", fds);
+		if (op->has_flat_secrets)
+			jv_unref(fds);
+		else
+			jv_set_take(metadata, "fds", fds);
 	}
 
 	jv_set_string(o, "id", op->id);

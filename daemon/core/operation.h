@@ -78,6 +78,7 @@ struct operation_spec {
 	const struct requestor *requestor; /* NULL: the daemon itself. */
 	const char *conflict;              /* Another that runs with the same text is a 409. */
 	bool may_not_cancel;
+	bool has_flat_secrets;      /* In the metadata itself, not under "fds": migrations. */
 	bool is_hidden;             /* Neither listed nor in events: plumbing. */
 	operation_run *run;         /* NULL: as if it returned OPERATION_GOES_ON at once. */
 	operation_connect *connect; /* Only with OPERATION_WEBSOCKET. */

@@ -18,6 +18,7 @@ struct lock;
 struct operation;
 struct state;
 struct task;
+struct worker;
 
 struct storage_service {
 	struct state *state;
@@ -26,6 +27,8 @@ struct storage_service {
 	struct mutex lock;
 	struct map *pools GUARDED; /* Name to struct storage_opened; never removed while in use. */
 	struct map *unavailable GUARDED; /* Names of pools that could not be mounted. */
+	struct map *offers GUARDED;      /* Ids of operations to what storage_send.c offers. */
+	struct worker *sends;            /* Volumes on their way to other members. */
 	struct task *retry;              /* Tries those again. */
 	struct map *used_images
 		GUARDED; /* "POOL/FINGERPRINT" of what was unpacked since the start. */
@@ -129,6 +132,10 @@ int storage_rows_rename(struct state *state, const struct storage_rows_key *key,
 int storage_rows_snapshot_create(struct state *state, const struct storage_rows_key *key,
                                  const char *snapshot, const char *description, int64_t expires,
                                  struct error **err);
+
+/* A snapshot as 'row' has it, but with a UUID of its own: of a copy. */
+int storage_rows_snapshot_copy(struct state *state, const struct storage_rows_key *key,
+                               const struct db_storage_snapshot *row, struct error **err);
 int storage_rows_snapshot_delete(struct state *state, const struct storage_rows_key *key,
                                  const char *snapshot, struct error **err);
 int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_key *key,
@@ -137,6 +144,7 @@ int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_
 /* Custom volumes: storage_volume.c. */
 
 struct storage_volume_id;
+struct storage_volume_new;
 
 /* The row on this member, borrowed from the view, which the caller releases in any case. */
 int storage_volume_here(struct state *state, const struct storage_volume_id *id, uint32_t families,
@@ -145,5 +153,17 @@ int storage_volume_here(struct state *state, const struct storage_volume_id *id,
 int storage_volume_ref(struct state *state, const struct storage_volume_id *id,
                        enum storage_content content, struct storage_ref *ret_ref,
                        struct error **err);
+
+/* Removes the row of a volume that could not be made. */
+void storage_volume_undo_row(struct state *state, const struct storage_volume_id *id);
+
+/* The keys that a new volume gets: the client's, and the pool's defaults for the rest. */
+int storage_volume_complete_config(const struct storage_pool *pool,
+                                   const struct storage_volume_new *vol, struct smap *config,
+                                   struct error **err);
+
+/* A copy of vol->source, on whatever member that is: storage_volume_copy.c. */
+int storage_volume_copy(struct state *state, struct operation *operation,
+                        const struct storage_volume_new *vol, struct error **err);
 void storage_volume_event(struct operation *operation, const struct storage_volume_id *id,
                           const char *action);

@@ -27,6 +27,7 @@ struct change {
 	const struct smap *config;
 	const char *uuid;
 	int64_t now, expires;
+	const struct db_storage_snapshot *copied;
 };
 
 enum db_storage_volume_type storage_rows_type(enum storage_kind kind)
@@ -239,6 +240,32 @@ int storage_rows_snapshot_create(struct state *state, const struct storage_rows_
 	error_free(*err);
 	*err = NULL;
 	return error_set(err, 409, "Snapshot \"%s\" already in use", snapshot);
+}
+
+static int copy_snapshot(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct change *c = arg;
+	scoped(smap_done) struct smap config = { 0 };
+	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
+	struct db_storage_snapshot snapshot = *c->copied;
+	int64_t id;
+
+	int r = get_row(tx, c, &row, err);
+	if (r < 0)
+		return r;
+	smap_copy(&config, &c->copied->config);
+	smap_set(&config, "volatile.uuid", c->uuid);
+	snapshot.volume_id = row.id;
+	snapshot.config = config;
+	return db_storage_volume_snapshot_create(tx, &snapshot, &id, err);
+}
+
+int storage_rows_snapshot_copy(struct state *state, const struct storage_rows_key *key,
+                               const struct db_storage_snapshot *row, struct error **err)
+{
+	struct change change = { .key = *key, .copied = row };
+
+	return run(state, &change, copy_snapshot, err);
 }
 
 static int get_snapshot(struct db_tx *tx, const struct change *c,

@@ -18,9 +18,12 @@
 #include "lib/base/smap.h"
 #include "lib/base/strv.h"
 #include "lib/base/task.h"
+#include "lib/base/worker.h"
 
 #define REPORT_MS 100
 #define RETRY_MS 60000
+#define MAX_SENDS 64
+#define MAX_QUEUED_SENDS 1024
 
 static void unmake(void *pool)
 {
@@ -45,7 +48,9 @@ void storage_service_new(struct state *state)
 	s->pools = map_new(unmake);
 	s->unavailable = map_new(NULL);
 	s->used_images = map_new(NULL);
+	s->offers = map_new(NULL);
 	mutex_unlock(&s->lock);
+	s->sends = worker_new("volume", MAX_SENDS, MAX_QUEUED_SENDS);
 	state->storage = s;
 }
 
@@ -54,7 +59,9 @@ void storage_service_free(struct storage_service *s)
 	if (!s)
 		return;
 	task_free(s->retry);
+	worker_free(s->sends);
 	mutex_lock(&s->lock);
+	map_free(s->offers);
 	map_free(s->pools);
 	map_free(s->unavailable);
 	map_free(s->used_images);

@@ -23,6 +23,7 @@
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
 #include "daemon/storage/storage_volume.h"
+#include "db/cache.h"
 #include "drivers/storage/storage_frame.h"
 #include "lib/base/alloc.h"
 #include "lib/base/parse.h"
@@ -44,6 +45,7 @@ struct talk {
 	char *parent;     /* The newest one that both have, or NULL. */
 	unsigned int pass;
 	bool is_last, refresh, allow_inconsistent;
+	bool has_row; /* Sink: the name is taken for this. */
 	uint64_t bytes_per_second;
 	uint64_t bytes;
 	_Atomic uint64_t *live; /* Who watches, or NULL. */
@@ -326,10 +328,12 @@ static int receive_parts(struct talk *t, struct error **err)
  */
 static int make_room(struct talk *t, struct error **err)
 {
-	int r = storage_rows_exists(t->state,
-	                            STORAGE_ROWS_KEY(t->ref->vol.kind, t->ref->project,
-	                                             t->ref->vol.pool->name, t->ref->name),
-	                            err);
+	int r = t->has_row ? 0
+	                   : storage_rows_exists(t->state,
+	                                         STORAGE_ROWS_KEY(t->ref->vol.kind, t->ref->project,
+	                                                          t->ref->vol.pool->name,
+	                                                          t->ref->name),
+	                                         err);
 
 	if (r > 0)
 		return error_set(err, 409, "Storage volume \"%s\" already exists on this member",
@@ -378,6 +382,7 @@ static int run_receive(struct state *state, struct operation *operation, struct 
 		.op = &op,
 		.fd = fd,
 		.live = ret_received ? ret_received->live : NULL,
+		.has_row = ref->vol.kind == STORAGE_CUSTOM,
 	};
 
 	if (t.live) {
@@ -435,6 +440,18 @@ int storage_transfer_abort(struct state *state, const struct storage_instance *i
 	return remove_volume ? storage_ref_delete(&ref, NULL, err) : 0;
 }
 
+/* Contents differ in how they are copied, so the row is asked. */
+static int ref_of_custom(struct state *state, const struct storage_volume_id *id,
+                         struct storage_ref *ref, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	const struct db_storage_volume *row = NULL;
+
+	int r = storage_volume_here(state, id, DB_VOLUMES, &view, &row, err);
+	return r < 0 ? r
+	             : storage_volume_ref(state, id, (enum storage_content)row->content, ref, err);
+}
+
 int storage_transfer_send_custom(struct state *state, struct operation *operation,
                                  const struct storage_volume_id *id,
                                  const struct storage_send *send, int fd,
@@ -442,16 +459,26 @@ int storage_transfer_send_custom(struct state *state, struct operation *operatio
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 
-	int r = storage_ref_init(state, id->pool, STORAGE_CUSTOM, id->project, id->name, &ref, err);
-	return r < 0 ? r : run_send(state, operation, &ref, send, fd, ret_sent, err);
+	int r = ref_of_custom(state, id, &ref, err);
+	if (r < 0) {
+		storage_frame_send_error(fd, (*err)->msg);
+		return r;
+	}
+	ref.vol.snapshot = send->snapshot;
+	return run_send(state, operation, &ref, send, fd, ret_sent, err);
 }
 
 int storage_transfer_receive_custom(struct state *state, struct operation *operation,
-                                    const struct storage_volume_id *id, int fd,
+                                    const struct storage_volume_id *id, uint64_t size, int fd,
                                     struct storage_sent *ret_received, struct error **err)
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 
-	int r = storage_ref_init(state, id->pool, STORAGE_CUSTOM, id->project, id->name, &ref, err);
-	return r < 0 ? r : run_receive(state, operation, &ref, fd, ret_received, err);
+	int r = ref_of_custom(state, id, &ref, err);
+	if (r < 0) {
+		storage_frame_send_error(fd, (*err)->msg);
+		return r;
+	}
+	ref.vol.size = size;
+	return run_receive(state, operation, &ref, fd, ret_received, err);
 }

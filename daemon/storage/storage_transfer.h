@@ -59,11 +59,14 @@ int storage_transfer_receive(struct state *state, struct operation *operation,
 int storage_transfer_abort(struct state *state, const struct storage_instance *inst,
                            bool remove_volume, struct error **err);
 
-/* The same protocol for custom volumes. */
+/*
+ * The same protocol for custom volumes. The sink's row is there already, and what lies under its
+ * name is a leftover unless the source refreshes; 'size' is its limit, or 0.
+ */
 int storage_transfer_send_custom(struct state *state, struct operation *operation,
                                  const struct storage_volume_id *id,
                                  const struct storage_send *send, int fd,
                                  struct storage_sent *ret_sent, struct error **err);
 int storage_transfer_receive_custom(struct state *state, struct operation *operation,
-                                    const struct storage_volume_id *id, int fd,
+                                    const struct storage_volume_id *id, uint64_t size, int fd,
                                     struct storage_sent *ret_received, struct error **err);

@@ -11,7 +11,6 @@
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
-#include "daemon/storage/storage_copy.h"
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
 #include "daemon/storage/storage_usage.h"
@@ -19,11 +18,9 @@
 #include "drivers/storage/storage_conf.h"
 #include "drivers/storage/unpack.h"
 #include "lib/base/alloc.h"
-#include "lib/base/date.h"
 #include "lib/base/fd.h"
 #include "lib/base/smap.h"
 #include "lib/base/str.h"
-#include "lib/base/strv.h"
 
 int storage_volume_find(const struct db_view *view, const struct storage_volume_id *id,
                         const char *member, const struct db_storage_volume **ret_row,
@@ -115,9 +112,9 @@ int storage_volume_check_new(struct state *state, const struct storage_volume_ne
 	return 0;
 }
 
-/* The keys that the new volume gets: the client's, and the pool's defaults for the rest. */
-static int complete_config(const struct storage_pool *pool, const struct storage_volume_new *vol,
-                           struct smap *config, struct error **err)
+int storage_volume_complete_config(const struct storage_pool *pool,
+                                   const struct storage_volume_new *vol, struct smap *config,
+                                   struct error **err)
 {
 	if (vol->config)
 		smap_copy(config, vol->config);
@@ -138,7 +135,7 @@ static int create_row(struct state *state, const struct storage_volume_new *vol,
 		vol->content, vol->description, config, err);
 }
 
-static void undo_row(struct state *state, const struct storage_volume_id *id)
+void storage_volume_undo_row(struct state *state, const struct storage_volume_id *id)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 
@@ -155,7 +152,7 @@ static int create_empty(struct state *state, struct operation *operation,
 
 	int r = storage_volume_ref(state, &vol->id, vol->content, &ref, err);
 	if (r == 0)
-		r = complete_config(ref.vol.pool, vol, &config, err);
+		r = storage_volume_complete_config(ref.vol.pool, vol, &config, err);
 	if (r == 0)
 		r = create_row(state, vol, &config, err);
 	if (r < 0)
@@ -164,126 +161,7 @@ static int create_empty(struct state *state, struct operation *operation,
 	ref.vol.size = storage_conf_size(&config, NULL);
 	r = storage_driver_volume_create(&ref.vol, &op, err);
 	if (r < 0)
-		undo_row(state, &vol->id);
-	return r;
-}
-
-/* What a copy is made of: the source's content, keys and snapshots. */
-struct copying {
-	struct db_view *view;
-	const struct db_storage_volume *row;
-	char *source_name; /* Without the snapshot. */
-	const char *snapshot;
-	char **snapshots;
-	struct storage_volume_new vol; /* With the content of the source. */
-	struct smap config;
-};
-
-static void copying_done(struct copying *c)
-{
-	db_cache_view_unref(c->view);
-	free(c->source_name);
-	strv_free(c->snapshots);
-	smap_done(&c->config);
-}
-
-static int prepare_copy(struct state *state, const struct storage_volume_new *vol,
-                        struct storage_ref *from, struct copying *c, struct error **err)
-{
-	const char *slash = strchr(vol->source.name, '/');
-	struct storage_volume_id source = vol->source;
-
-	c->vol = *vol;
-	c->source_name = slash ? xasprintf("%.*s", (int)(slash - source.name), source.name)
-	                       : xstrdup(source.name);
-	c->snapshot = slash ? slash + 1 : NULL;
-	source.name = c->source_name;
-	int r = storage_volume_here(state, &source, DB_VOLUMES, &c->view, &c->row, err);
-	if (r == 0)
-		r = storage_volume_ref(state, &source, (enum storage_content)c->row->content, from,
-		                       err);
-	if (r == 0 && !c->snapshot && !vol->volume_only)
-		r = storage_ref_snapshots(from, &c->snapshots, err);
-	if (r < 0)
-		return r;
-
-	from->vol.snapshot = c->snapshot;
-	if (c->snapshot && (storage_layout_check_name("snapshot name", c->snapshot, err) < 0 ||
-	                    !storage_driver_volume_exists(&from->vol)))
-		return *err ? (*err)->code
-		            : error_set(err, 404, "Storage volume snapshot not found");
-	c->vol.content = from->vol.content;
-	smap_copy(&c->config, &c->row->config);
-	smap_unset_prefix(&c->config, "volatile.");
-	if (vol->config && vol->config->n_entries > 0)
-		smap_copy(&c->config, vol->config);
-	c->vol.config = &c->config;
-	if (!vol->description)
-		c->vol.description = c->row->description;
-	return 0;
-}
-
-static int create_snapshot_rows(struct state *state, const struct storage_volume_id *id,
-                                char **snapshots, struct error **err)
-{
-	STRV_FOREACH (name, snapshots) {
-		int r = storage_rows_snapshot_create(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			name, NULL, DATE_NONE, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* The volume exists: it becomes equal to the source and gets the snapshots that it lacks. */
-static int refresh_copy(struct state *state, struct copying *c, struct storage_ref *from,
-                        struct storage_ref *to, struct op *op, struct error **err)
-{
-	scoped(strv_freep) char **missing = NULL;
-
-	STRV_FOREACH (name, c->snapshots) {
-		struct storage_volume snap = storage_ref_snapshot(to, name);
-
-		if (!storage_driver_volume_exists(&snap))
-			strv_add(&missing, name);
-	}
-	int r = storage_copy_refresh(&to->vol, &from->vol, (const char *const *)missing, op, err);
-	return r < 0 ? r : create_snapshot_rows(state, &c->vol.id, missing, err);
-}
-
-static int create_copy(struct state *state, struct operation *operation,
-                       const struct storage_volume_new *vol, struct error **err)
-{
-	scoped(storage_ref_done) struct storage_ref from = { 0 };
-	scoped(storage_ref_done) struct storage_ref to = { 0 };
-	scoped(copying_done) struct copying c = { 0 };
-	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(smap_done) struct smap config = { 0 };
-	struct op op = storage_service_op(operation);
-
-	int r = prepare_copy(state, vol, &from, &c, err);
-	if (r == 0)
-		r = storage_volume_ref(state, &vol->id, c.vol.content, &to, err);
-	if (r == 0)
-		r = complete_config(to.vol.pool, &c.vol, &config, err);
-	if (r == 0)
-		r = storage_ref_lock(state, &from, operation, &lock, err);
-	if (r < 0)
-		return r;
-	to.vol.size = storage_conf_size(&config, NULL);
-	if (vol->refresh && storage_driver_volume_exists(&to.vol))
-		return refresh_copy(state, &c, &from, &to, &op, err);
-
-	r = create_row(state, &c.vol, &config, err);
-	if (r < 0)
-		return r;
-	r = create_snapshot_rows(state, &vol->id, c.snapshots, err);
-	if (r == 0)
-		r = storage_copy_volume(&to.vol, &from.vol, (const char *const *)c.snapshots, &op,
-		                        err);
-	if (r < 0)
-		undo_row(state, &vol->id);
+		storage_volume_undo_row(state, &vol->id);
 	return r;
 }
 
@@ -292,7 +170,7 @@ int storage_volume_create(struct state *state, struct operation *operation,
 {
 	int r = storage_volume_check_new(state, vol, err);
 	if (r == 0)
-		r = vol->source.name ? create_copy(state, operation, vol, err)
+		r = vol->source.name ? storage_volume_copy(state, operation, vol, err)
 		                     : create_empty(state, operation, vol, err);
 	if (r == 0)
 		storage_volume_event(operation, &vol->id, "storage-volume-created");
@@ -351,7 +229,7 @@ static int import(struct state *state, struct operation *operation,
 		scoped(error_freep) struct error *ignored = NULL;
 
 		storage_driver_volume_delete(&ref.vol, NULL, &ignored);
-		undo_row(state, id);
+		storage_volume_undo_row(state, id);
 		return r;
 	}
 	storage_volume_event(operation, id, "storage-volume-created");
@@ -434,18 +312,6 @@ int storage_volume_rename(struct state *state, struct operation *operation,
 	if (r == 0)
 		storage_volume_event(operation, &wanted.id, "storage-volume-renamed");
 	return r;
-}
-
-int storage_volume_move(struct state *state, struct operation *operation,
-                        const struct storage_volume_id *id, const struct storage_volume_id *to,
-                        struct error **err)
-{
-	const struct storage_volume_new copy = { .id = *to, .source = *id };
-
-	int r = storage_volume_check_delete(state, id, err);
-	if (r == 0)
-		r = storage_volume_create(state, operation, &copy, err);
-	return r < 0 ? r : storage_volume_delete(state, operation, id, err);
 }
 
 int storage_volume_space(struct state *state, const struct storage_volume_id *id,

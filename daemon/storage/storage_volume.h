@@ -43,10 +43,11 @@ struct storage_volume_new {
 	enum storage_content content;
 	const struct smap *config; /* NULL is empty. */
 
-	/* A copy, if 'source.name' is set; "vol/snap" copies a snapshot. On this member. */
+	/* A copy, if 'source.name' is set; "vol/snap" copies a snapshot. */
 	struct storage_volume_id source;
-	bool volume_only; /* Leave the source's snapshots. */
-	bool refresh;     /* It may exist. */
+	const char *source_member; /* Whose; NULL: this member's, or that of the only other one. */
+	bool volume_only;          /* Leave the source's snapshots. */
+	bool refresh; /* It may exist, and becomes what the source is; snapshots as well. */
 };
 
 /* The API's word for the content of a volume, and back; handlers see no drivers. */
@@ -91,10 +92,13 @@ int storage_volume_rename(struct state *state, struct operation *operation,
                           const struct storage_volume_id *id, const char *new_name,
                           struct error **err);
 
-/* To another pool or project on this member, with its snapshots. */
+/*
+ * To another pool or project, or to this member from 'member' (NULL: it is here), with its
+ * snapshots.
+ */
 int storage_volume_move(struct state *state, struct operation *operation,
-                        const struct storage_volume_id *id, const struct storage_volume_id *to,
-                        struct error **err);
+                        const struct storage_volume_id *id, const char *member,
+                        const struct storage_volume_id *to, struct error **err);
 
 /* Used and total bytes. 0 where the pool cannot tell. */
 int storage_volume_space(struct state *state, const struct storage_volume_id *id,

@@ -202,6 +202,73 @@ def test_copies(client, volumes, pool, folder, name):
         assert client.delete(path + suffix).status == 202
 
 
+def test_refresh(client, volumes, pool, folder, name):
+    """Makes a copy what the source is now, with what is new of its snapshots."""
+    path, copy = "%s/custom/%s" % (volumes, name), "%s/custom/%sc" % (volumes, name)
+
+    def refresh(**more):
+        source = dict({"type": "copy", "name": name, "pool": pool, "refresh": True}, **more)
+        operation = client.wait(client.post(volumes + "/custom", {"name": name + "c", "source": source}))
+        assert operation["status"] == "Success", operation
+
+    def snapshots():
+        return [s["name"].rsplit("/", 1)[1] for s in client.get(copy + "/snapshots", recursion=1).metadata]
+
+    client.post(volumes + "/custom", {"name": name})
+    write(folder, name, "one")
+    client.post(path + "/snapshots", {"name": "s0", "expires_at": "2035-01-02T03:04:05Z"})
+    client.post(path + "/snapshots", {"name": "s1"})
+    refresh()  # There is nothing yet: a copy.
+    assert read(folder, name + "c") == "one" and snapshots() == ["s0", "s1"]
+    assert client.get(copy + "/snapshots/s0").metadata["expires_at"] == "2035-01-02T03:04:05Z"
+    kept = client.get(copy + "/snapshots/s0").metadata["config"]["volatile.uuid"]
+
+    write(folder, name, "two")
+    write(folder, name + "c", "x", "stale")
+    client.post(path + "/snapshots", {"name": "s2"})
+    client.delete(path + "/snapshots/s1")
+    client.post(path + "/snapshots", {"name": "s1"})
+    client.post(copy + "/snapshots", {"name": "own"})
+    refresh(volume_only=True)
+    assert read(folder, name + "c") == "two" and snapshots() == ["s0", "s1", "own"]
+    refresh()
+    assert sorted(snapshots()) == ["s0", "s1", "s2"]
+    assert client.get(copy + "/snapshots/s0").metadata["config"]["volatile.uuid"] == kept
+    assert os.listdir("%s/default_%sc" % (folder, name)) == ["file"]
+    assert client.put(copy, {"restore": "s1"}).status == 202
+    assert read(folder, name + "c") == "two", "the one that was made anew under the old name"
+    assert client.put(copy, {"restore": "s0"}).status == 202
+    assert read(folder, name + "c") == "one"
+    for suffix in ("", "c"):
+        assert client.delete(path + suffix).status == 202
+
+
+def test_offers_of_other_servers(client, volumes, name):
+    """A migration is an operation with secrets; a foreign or wrong one is refused."""
+    path = "%s/custom/%s" % (volumes, name)
+    client.post(volumes + "/custom", {"name": name})
+    answer = client.post(path, {"name": name, "migration": True})
+    assert answer.status == 202 and answer.metadata["class"] == "websocket"
+    secrets = {k: answer.metadata["metadata"][k] for k in ("control", "fs")}
+    assert "fs" not in client.get(answer.json["operation"]).metadata["metadata"]
+    url = "https://127.0.0.1:8443" + answer.json["operation"]
+
+    def pull(url, **secrets):
+        return client.post(volumes + "/custom", {"name": name + "p", "source": {
+            "type": "migration", "mode": "pull", "operation": url, "secrets": secrets}})
+
+    assert pull(url).status == 403
+    assert pull(url, fs="0" * 64).status == 403
+    assert pull(url[:-3] + "000", **secrets).status in (404, 501)
+    assert pull("https://[::1]:8443/1.0/operations/x", **secrets).status in (400, 404, 501)
+    operation = client.wait(pull(url, **secrets))
+    assert operation["status"] == "Success", operation
+    assert client.get(answer.json["operation"] + "/wait").metadata["status"] == "Success"
+    assert pull(url, **secrets).status in (403, 404), "a secret is good once"
+    for suffix in ("", "p"):
+        assert client.delete(path + suffix).status == 202
+
+
 def test_rename_and_use(client, volumes, pool, folder, name):
     path = "%s/custom/%s" % (volumes, name)
     client.post(volumes + "/custom", {"name": name})

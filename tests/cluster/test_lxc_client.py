@@ -594,13 +594,67 @@ def test_volumes(client, tag):
     assert client.fails(*volume, 'show', 'default', v)
 
 
-def test_volume_of_an_instance(client, running, tag):
+def test_volumes_between_members(client, bed, tag):
+    """Copied, refreshed and moved from one member to another, with their snapshots and without."""
+    volume, v = ('storage', 'volume'), f'{tag}v'
+    base = '/1.0/storage-pools/default/volumes/custom'
+    m1, m2, m3 = bed.members[:3]
+
+    def folder(member, name):
+        return member.dir / f'storage-pools/default/custom/default_{name}'
+
+    def snapshots(name, target):
+        return [u.rsplit('/', 1)[1].split('?')[0] for u in m1.api('GET', f'{base}/{name}/snapshots?target={target}')]
+
+    client(*volume, 'create', 'default', v, '--target', 'm1', 'user.a=b')
+    (folder(m1, v) / 'f').write_text('one')
+    client(*volume, 'snapshot', 'default', v, 'one')
+    m1.api('PATCH', f'{base}/{v}/snapshots/one', {'expires_at': '2035-01-02T03:04:05Z', 'description': 'words'})
+    (folder(m1, v) / 'f').write_text('two')
+
+    client(*volume, 'copy', f'default/{v}', f'default/{v}', '--target', 'm1', '--destination-target', 'm2')
+    assert (folder(m2, v) / 'f').read_text() == 'two'
+    assert yaml.safe_load(client(*volume, 'show', 'default', v, '--target', 'm2'))['config']['user.a'] == 'b'
+    row = m3.api('GET', f'{base}/{v}/snapshots/one?target=m2')
+    assert row['expires_at'] == '2035-01-02T03:04:05Z' and row['description'] == 'words'
+    client(*volume, 'restore', 'default', v, 'one', '--target', 'm2')
+    assert (folder(m2, v) / 'f').read_text() == 'one'
+    client(*volume, 'copy', f'default/{v}', f'default/{v}alone', '--target', 'm1', '--destination-target', 'm3', '--volume-only')
+    assert (folder(m3, f'{v}alone') / 'f').read_text() == 'two' and snapshots(f'{v}alone', 'm3') == []
+
+    # Only what is new: a snapshot that the source lost goes, files that it lost as well.
+    client(*volume, 'snapshot', 'default', v, 'two', '--target', 'm1')
+    client(*volume, 'delete', 'default', f'{v}/one', '--target', 'm1')
+    (folder(m2, v) / 'stale').write_text('x')
+    client(*volume, 'copy', f'default/{v}', f'default/{v}', '--target', 'm1', '--destination-target', 'm2', '--refresh')
+    assert snapshots(v, 'm2') == ['two'] and (folder(m2, v) / 'f').read_text() == 'two'
+    assert not (folder(m2, v) / 'stale').exists()
+    assert client.fails(*volume, 'copy', f'default/{v}', f'default/{v}', '--target', 'm1', '--destination-target', 'm2')
+
+    client(*volume, 'move', f'default/{v}', f'default/{v}moved', '--target', 'm1', '--destination-target', 'm3')
+    assert not folder(m1, v).exists() and snapshots(f'{v}moved', 'm3') == ['two']
+    assert (folder(m3, f'{v}moved') / 'f').read_text() == 'two'
+    client('project', 'create', tag, '-c', 'features.storage.volumes=true')
+    client(*volume, 'move', f'default/{v}moved', f'default/{v}moved', '--target', 'm3', '--target-project', tag)
+    assert m1.api('GET', f'{base}?project={tag}') == [f'{base}/{v}moved?project={tag}']
+    client(*volume, 'delete', 'default', f'{v}moved', '--project', tag)
+    client('project', 'delete', tag)
+    client(*volume, 'delete', 'default', v, '--target', 'm2')
+    client(*volume, 'delete', 'default', f'{v}alone', '--target', 'm3')
+
+
+def test_volume_of_an_instance(client, running, bed, tag):
     volume, v = ('storage', 'volume'), f'{tag}v'
     client(*volume, 'create', 'default', v)
     client(*volume, 'attach', 'default', v, running, 'data', '/data')
     client('exec', running, '--', 'sh', '-c', 'echo kept >/data/f')
     assert f'/1.0/instances/{running}' in yaml.safe_load(client(*volume, 'show', 'default', v))['used_by']
     assert client.fails(*volume, 'delete', 'default', v)
+    path = f'/1.0/storage-pools/default/volumes/custom/{v}'
+    with pytest.raises(ApiError, match='still in use'):
+        bed.members[2].api('POST', f'{path}?target=m2', {'name': v, 'source': {'location': 'm1'}})
+    assert [r['location'] for r in bed.members[0].api('GET', f'{path.rpartition("/")[0]}?recursion=1')
+            if r['name'] == v] == ['m1']
     client('restart', '-f', running)
     assert client('exec', running, '--', 'cat', '/data/f') == 'kept\n'
     client(*volume, 'detach', 'default', v, running)
