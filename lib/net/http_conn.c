@@ -71,6 +71,7 @@ void http_conn_drop_reply(struct http_conn *c)
 	if (c->lane)
 		http_lane_release(c->lane);
 	c->lane = NULL;
+	c->n_body_left = 0;
 	if (c->own_reply)
 		http_reply_done(c->own_reply);
 	free(c->own_reply);
@@ -220,7 +221,7 @@ static void on_gone(struct http_conn *c)
 		http_conn_watch(c, 0);
 		http_exchange_mark_gone(c->x);
 	} else if (c->state == CONN_REPLYING || c->state == CONN_UPGRADING) {
-		http_conn_watch(c, c->out.size > 0 ? LOOP_WRITABLE : 0);
+		http_conn_watch(c, http_conn_output_is_stuck(c) ? LOOP_WRITABLE : 0);
 		http_conn_set_deadline(c, HTTP_DEADLINE_SEND);
 	}
 }
@@ -252,7 +253,7 @@ static void on_event(unsigned events, void *arg)
 	case CONN_UPGRADING:
 		if (events & LOOP_GONE && !c->has_seen_gone)
 			on_gone(c);
-		else if (c->state == CONN_REPLYING && c->out.size > 0)
+		else if (c->state == CONN_REPLYING && http_conn_output_is_stuck(c))
 			http_conn_output_pump(c);
 		else if (c->state == CONN_UPGRADING)
 			http_conn_output_go_on_upgrading(c);

@@ -47,6 +47,8 @@ struct http_conn {
 	struct http_reply *own_reply; /* When the answer is not the exchange's. */
 	struct strbuf out;            /* Not taken by the peer yet, from 'out_from' on. */
 	size_t out_from;
+	const char *body_left;        /* Of an answer in memory, to be sent after 'out'. */
+	size_t n_body_left;
 
 	bool closes_after; /* The answer is the last one. */
 	bool has_unread;   /* The peer may still be sending what nobody will read. */
@@ -97,6 +99,9 @@ void http_conn_output_fail_and_close(struct http_conn *c, int status, const char
 
 /* "100 Continue". Returns false if it cannot be sent at once. */
 bool http_conn_output_continue(struct http_conn *c);
+
+/* Whether the peer has yet to take what is there for it. */
+bool http_conn_output_is_stuck(const struct http_conn *c);
 
 /* Goes on with an answer, or with a 101. */
 void http_conn_output_pump(void *arg);

@@ -8,7 +8,10 @@
 #include "lib/net/http_conn_impl.h"
 #include "lib/net/stream.h"
 
-enum { REPLY_BUDGET = 1024 * 1024 }; /* Bytes for one peer before others get their turn. */
+enum {
+	REPLY_BUDGET = 1024 * 1024, /* Bytes for one peer before others get their turn. */
+	RECORD_SIZE = 16 * 1024,    /* The largest of TLS. */
+};
 
 static ssize_t transmit(struct http_conn *c, const void *data, size_t size)
 {
@@ -89,11 +92,68 @@ static void finish_reply(struct http_conn *c)
 		loop_call(c->server->loop, http_conn_input_resume, c);
 }
 
-/* Moves the answer from the lane to the peer for as long as both can. */
+bool http_conn_output_is_stuck(const struct http_conn *c)
+{
+	return c->out.size > 0 || c->n_body_left > 0;
+}
+
+/* Sends what is left of an answer in memory. */
+static void pump_memory(struct http_conn *c)
+{
+	size_t n_sent = 0;
+
+	int r = flush(c);
+	while (r == 0 && c->n_body_left > 0 && n_sent < REPLY_BUDGET) {
+		ssize_t n = transmit(c, c->body_left, c->n_body_left);
+		if (n < 0) {
+			r = (int)n;
+			break;
+		}
+		c->body_left += n;
+		c->n_body_left -= (size_t)n;
+		n_sent += (size_t)n;
+	}
+
+	if (r == 0 && c->n_body_left == 0) {
+		finish_reply(c);
+	} else if (r == 0) {
+		http_conn_set_deadline(c, HTTP_DEADLINE_SEND);
+		http_conn_watch(c, (c->has_seen_gone ? 0 : LOOP_GONE) | LOOP_WRITABLE);
+	} else if (r == -EAGAIN) {
+		if (n_sent > 0 || !list_is_linked(&c->deadline.entry))
+			http_conn_set_deadline(c, HTTP_DEADLINE_SEND);
+		watch_output(c);
+	} else {
+		http_conn_close(c);
+	}
+}
+
+/* One call to the kernel, one record of TLS, where the answer is not long. */
+static void start_memory(struct http_conn *c, const struct http_reply *reply,
+                         const struct http_reply_wish *wish)
+{
+	http_reply_print_head(reply, wish, &c->out);
+	if (http_reply_shows_body(reply, wish)) {
+		size_t n = RECORD_SIZE > c->out.size ? RECORD_SIZE - c->out.size : 0;
+
+		n = MIN_OF(n, reply->size);
+		strbuf_add_n(&c->out, reply->body, n);
+		c->body_left = (const char *)reply->body + n;
+		c->n_body_left = reply->size - n;
+	}
+	pump_memory(c);
+}
+
+/* Moves the answer to the peer, from the lane for as long as both can. */
 void http_conn_output_pump(void *arg)
 {
 	struct http_conn *c = arg;
 	size_t n_sent = 0;
+
+	if (!c->lane) {
+		pump_memory(c);
+		return;
+	}
 
 	for (;;) {
 		int r = flush(c);
@@ -138,7 +198,7 @@ void http_conn_output_pump(void *arg)
 void http_conn_output_reply(struct http_conn *c, struct http_reply *reply)
 {
 	const struct http_head *head = c->x ? c->x->head : NULL;
-	struct http_lane_wish wish = {
+	struct http_reply_wish wish = {
 		.is_head = head && head->is_head_method,
 		.is_http10 = head && head->is_http10,
 	};
@@ -150,6 +210,10 @@ void http_conn_output_reply(struct http_conn *c, struct http_reply *reply)
 
 	http_deadline_clear(&c->deadline);
 	c->state = CONN_REPLYING;
+	if (reply->kind == HTTP_REPLY_MEMORY) {
+		start_memory(c, reply, &wish);
+		return;
+	}
 	c->lane = http_lane_start(c->server->lanes, reply, &wish, http_conn_output_pump, c);
 	if (c->lane)
 		http_conn_output_pump(c);

@@ -355,7 +355,7 @@ static struct http_lane *take_idle(struct http_lanes *lanes)
 }
 
 struct http_lane *http_lane_start(struct http_lanes *lanes, struct http_reply *reply,
-                                  const struct http_lane_wish *wish, void (*readable)(void *arg),
+                                  const struct http_reply_wish *wish, void (*readable)(void *arg),
                                   void *arg)
 {
 	struct http_lane *lane = take_idle(lanes);

@@ -1,5 +1,6 @@
 /*
- * libmicrohttpd, behind the front: it writes the answers.
+ * libmicrohttpd, behind the front: it writes the answers that are streams. One that lies in memory
+ * is sent by the connection itself (http_conn_output.c), with a fifth of the calls to the kernel.
  *
  * MHD runs on the loop thread, on one end of a socketpair each; such a pair is a lane. When an
  * answer is ready, a lane that is free is given a request line of ours and the answer; MHD frames
@@ -27,18 +28,12 @@ struct http_lanes *http_lanes_new(struct loop *loop, struct worker *io) MUST_CHE
 /* All lanes must have been released. */
 void http_lanes_free(struct http_lanes *lanes);
 
-struct http_lane_wish {
-	bool is_head;     /* HEAD: no body, but its length. */
-	bool is_http10;   /* No chunks. */
-	bool keeps_alive; /* What the answer says about the connection. */
-};
-
 /*
  * Begins to send '*reply', whose body or source is moved out; it must outlive the lane's use.
  * 'readable' is called on the loop after http_lane_read() said -EAGAIN.
  */
 struct http_lane *http_lane_start(struct http_lanes *lanes, struct http_reply *reply,
-                                  const struct http_lane_wish *wish, void (*readable)(void *arg),
+                                  const struct http_reply_wish *wish, void (*readable)(void *arg),
                                   void *arg) MUST_CHECK;
 
 /* Bytes of the answer for the wire; 0: it was all; -EAGAIN; -EPIPE: its body failed half-way. */
