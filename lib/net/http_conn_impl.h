@@ -47,7 +47,7 @@ struct http_conn {
 	struct http_reply *own_reply; /* When the answer is not the exchange's. */
 	struct strbuf out;            /* Not taken by the peer yet, from 'out_from' on. */
 	size_t out_from;
-	const char *body_left;        /* Of an answer in memory, to be sent after 'out'. */
+	const char *body_left; /* Of an answer in memory, to be sent after 'out'. */
 	size_t n_body_left;
 
 	bool closes_after; /* The answer is the last one. */
