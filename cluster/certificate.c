@@ -116,6 +116,16 @@ struct certificate *certificate_of_listener(struct cluster *cluster)
 	return copy;
 }
 
+char *certificate_fingerprint_of_listener(struct cluster *cluster)
+{
+	mutex_lock(&cluster->lock);
+	const struct certificate *shown = cluster->shared ? cluster->shared : cluster->server;
+	char *fingerprint = xstrdup(shown ? shown->fingerprint : "");
+	mutex_unlock(&cluster->lock);
+
+	return fingerprint;
+}
+
 struct certificate *certificate_of_server(struct cluster *cluster)
 {
 	return certificate_copy(cluster->server);

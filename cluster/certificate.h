@@ -38,6 +38,9 @@ struct certificate *certificate_copy(const struct certificate *from) MUST_CHECK;
 /* What listeners present now: the cluster's if clustered, else the server's own; owned copy. */
 struct certificate *certificate_of_listener(struct cluster *cluster) MUST_CHECK;
 
+/* Its fingerprint alone. */
+char *certificate_fingerprint_of_listener(struct cluster *cluster) MUST_CHECK;
+
 /* This server's own; owned copy. */
 struct certificate *certificate_of_server(struct cluster *cluster) MUST_CHECK;
 

@@ -16,6 +16,7 @@
 #include "daemon/core/dirs.h"
 #include "daemon/core/environment.h"
 #include "daemon/core/event.h"
+#include "daemon/core/kept_answers.h"
 #include "daemon/core/locks.h"
 #include "daemon/core/log_events.h"
 #include "daemon/core/operation.h"
@@ -89,6 +90,7 @@ static int make_threads(struct state *state, const struct startup_options *optio
 		return error_set(err, 500, "Failed starting the event loop");
 
 	state->requests = worker_new("request", MAX_REQUESTS, QUEUE_MAX);
+	state->reads = worker_new("read", 1, QUEUE_MAX);
 	state->jobs = worker_new("job", MAX_JOBS, 0);
 	state->forwards = worker_new("forward", MAX_FORWARDS, QUEUE_MAX);
 	state->vital = worker_new("vital", MAX_VITAL, QUEUE_MAX);
@@ -102,6 +104,7 @@ static void free_threads(struct state *state)
 	worker_free(state->vital);
 	worker_free(state->peers);
 	worker_free(state->jobs);
+	worker_free(state->reads);
 	worker_free(state->requests);
 	loop_free(state->loop);
 	cancel_unref(state->ready);
@@ -113,6 +116,7 @@ static int make_core(struct state *state, const struct startup_options *options,
 	(void)err;
 	state->environment = environment_new();
 	state->events = event_hub_new(state);
+	state->answers = kept_answers_new();
 	state->operations = operation_table_new(state);
 	state->locks = locks_new();
 	state->upload_passes = upload_passes_new();
@@ -126,6 +130,7 @@ static void free_core(struct state *state)
 {
 	log_events_stop();
 	event_hub_free(state->events);
+	kept_answers_free(state->answers);
 	operation_table_free(state->operations);
 	locks_free(state->locks);
 	upload_passes_free(state->upload_passes);

@@ -36,9 +36,11 @@ struct db_cache {
 
 	uint64_t started GUARDED; /* Number of the last check that began. */
 	uint64_t finished GUARDED;
+	uint32_t checking GUARDED;     /* Families of the check that began last. */
 	uint32_t wanted GUARDED;       /* Families for the next check. */
 	uint64_t n_drops GUARDED;      /* How often everything was dropped. */
-	struct error *failure GUARDED; /* Of the last check that failed. */
+	uint64_t failed_at GUARDED;    /* The last check that failed, */
+	struct error *failure GUARDED; /* and why. */
 };
 
 /* A check while it runs. */
@@ -173,6 +175,7 @@ static void lead(struct db_cache *cache) REQUIRES(cache->mutex)
 	uint64_t n_drops = cache->n_drops;
 	int r;
 
+	cache->checking = check.families;
 	cache->wanted = 0;
 	for (size_t i = 0; i < DB_N_FAMILIES; i++)
 		check.parts[i] = cache->parts[i] ? db_cache_part_ref(cache->parts[i]) : NULL;
@@ -205,6 +208,7 @@ static void lead(struct db_cache *cache) REQUIRES(cache->mutex)
 	if (r < 0) {
 		error_free(cache->failure);
 		cache->failure = TAKE_PTR(err);
+		cache->failed_at = number;
 	}
 	cache->finished = number;
 	cond_broadcast(&cache->checked);
@@ -242,25 +246,62 @@ static uint32_t with_needs(uint32_t families)
 	return families & DB_INSTANCES ? families | DB_PROFILES : families;
 }
 
+/* The first check that is good for a ticket and looks at these families: it may run already. */
+static uint64_t choose_check(struct db_cache *cache, uint64_t ticket, uint32_t families)
+	REQUIRES(cache->mutex)
+{
+	bool is_running = cache->started > cache->finished;
+
+	if (is_running && cache->started >= ticket && (families & ~cache->checking) == 0)
+		return cache->started;
+
+	cache->wanted |= families;
+	return cache->started + 1;
+}
+
+static int view_since(struct db_cache *cache, uint64_t ticket, uint32_t families,
+                      struct db_view **ret_view, struct error **err) REQUIRES(cache->mutex)
+{
+	/* Once, unless everything is dropped between a check and our turn. */
+	while (!are_fresh(cache, families, ticket) && cache->failed_at < ticket) {
+		uint64_t number = choose_check(cache, ticket, families);
+
+		while (cache->finished < number) {
+			if (cache->started == cache->finished)
+				lead(cache);
+			else
+				cond_wait(&cache->checked, &cache->mutex);
+		}
+	}
+	if (!are_fresh(cache, families, ticket))
+		return error_set(err, cache->failure->status, "%s", cache->failure->msg);
+
+	*ret_view = make_view(cache, families);
+	return 0;
+}
+
+uint64_t db_cache_ticket(struct db_cache *cache)
+{
+	mutex_lock(&cache->mutex);
+	uint64_t ticket = cache->started + 1;
+	mutex_unlock(&cache->mutex);
+	return ticket;
+}
+
+int db_cache_view_since(struct db_cache *cache, uint64_t ticket, uint32_t families,
+                        struct db_view **ret_view, struct error **err)
+{
+	mutex_lock(&cache->mutex);
+	int r = view_since(cache, ticket, with_needs(families), ret_view, err);
+	mutex_unlock(&cache->mutex);
+	return r;
+}
+
 int db_cache_view(struct db_cache *cache, uint32_t families, struct db_view **ret_view,
                   struct error **err)
 {
-	int r = 0;
-
-	families = with_needs(families);
 	mutex_lock(&cache->mutex);
-	uint64_t number = cache->started + 1;
-	cache->wanted |= families;
-	while (cache->finished < number) {
-		if (cache->started == cache->finished)
-			lead(cache);
-		else
-			cond_wait(&cache->checked, &cache->mutex);
-	}
-	if (are_fresh(cache, families, number))
-		*ret_view = make_view(cache, families);
-	else
-		r = error_set(err, cache->failure->status, "%s", cache->failure->msg);
+	int r = view_since(cache, cache->started + 1, with_needs(families), ret_view, err);
 	mutex_unlock(&cache->mutex);
 	return r;
 }
@@ -289,6 +330,7 @@ void db_cache_drop(struct db_cache *cache)
 	for (size_t i = 0; i < DB_N_FAMILIES; i++) {
 		parts[i] = cache->parts[i];
 		cache->parts[i] = NULL;
+		cache->fresh_at[i] = 0;
 	}
 	mutex_unlock(&cache->mutex);
 

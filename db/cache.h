@@ -74,6 +74,16 @@ int db_cache_view(struct db_cache *cache, uint32_t families, struct db_view **re
                   struct error **err) MUST_CHECK;
 
 /*
+ * The same for somebody who came some time ago and got a ticket then: any check will do that began
+ * after the ticket was given, so that requests that stood in a queue together cost one.
+ * db_cache_ticket() never blocks. A writer that wants to see its own write must not use a ticket
+ * from before it.
+ */
+uint64_t db_cache_ticket(struct db_cache *cache);
+int db_cache_view_since(struct db_cache *cache, uint64_t ticket, uint32_t families,
+                        struct db_view **ret_view, struct error **err) MUST_CHECK;
+
+/*
  * The same from memory alone, as old as it may be: for what must work without the database (trust
  * of connections, heartbeats). NULL if one of the families was never read.
  */

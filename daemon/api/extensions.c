@@ -472,11 +472,13 @@ static const struct {
 };
 /* clang-format on */
 
-const char *extensions_at(size_t i)
+const char *extensions_next(size_t *at)
 {
-	for (size_t j = 0; j < COUNT_OF(extensions); j++) {
-		if (extensions[j].is_there && i-- == 0)
-			return extensions[j].name;
+	while (*at < COUNT_OF(extensions)) {
+		size_t i = (*at)++;
+
+		if (extensions[i].is_there)
+			return extensions[i].name;
 	}
 
 	return NULL;

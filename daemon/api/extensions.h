@@ -3,8 +3,11 @@
 
 #include <stddef.h>
 
-/* The i-th name, or NULL after the last. */
-const char *extensions_at(size_t i);
+/*
+ * One name after the other: "*at" is 0 before the first call and private afterwards. NULL after the
+ * last.
+ */
+const char *extensions_next(size_t *at);
 
 /* How many there are: members of one cluster must have the same number. */
 size_t extensions_count(void);

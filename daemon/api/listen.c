@@ -70,6 +70,24 @@ static bool is_guest(struct state *state, const struct http_exchange *x)
 }
 
 /*
+ * Requests that do nothing but look at rows in memory. They all need one check that these are
+ * current, which the first of them makes for those behind it: more than one thread would only be
+ * woken in vain.
+ */
+static bool is_read(const struct http_exchange *x)
+{
+	const char *method = http_exchange_method(x), *path = http_exchange_path(x);
+	const char *name = str_after(path, "/1.0/instances/");
+
+	if (!str_equals(method, "GET") && !str_equals(method, "HEAD"))
+		return false;
+	if (name)
+		return !strchr(name, '/') && !http_exchange_query_value(x, "recursion");
+
+	return str_equals(path, "/1.0");
+}
+
+/*
  * Threads that wait must not be those that are waited for. While nobody leads, all handlers may
  * wait for the database, and what elects a leader comes in as requests of other members too.
  * Handlers that tell the other members of a change wait for theirs, which tell nobody.
@@ -80,10 +98,17 @@ static struct worker *worker_of(const struct http_exchange *x, void *arg)
 
 	if (!trust_is_member(state->cluster, http_exchange_peer(x)->fingerprint) ||
 	    http_exchange_header(x, AUTH_REQUESTOR_HEADER))
-		return NULL;
+		return is_read(x) ? state->reads : NULL;
 
 	return str_equals(http_exchange_path(x), "/internal/database") ? state->vital
 	                                                               : state->peers;
+}
+
+static uint64_t arrival_of(void *arg)
+{
+	const struct state *state = arg;
+
+	return db_cache_ticket(state->cache);
 }
 
 static void limit_body(const struct http_exchange *x, struct http_body_limit *limit, void *arg)
@@ -118,6 +143,7 @@ int listen_setup(struct state *state, struct error **err)
 		.handler = dispatch_handle,
 		.limit_body = limit_body,
 		.worker_of = worker_of,
+		.arrival_of = arrival_of,
 		.error_body = response_error_text,
 		.arg = state,
 		.is_tls_on_unix = true,

@@ -13,19 +13,27 @@ static bool match(const char *pattern, const char *path, unsigned int *ret_rank)
 	unsigned int rank = 0;
 
 	for (;;) {
-		size_t want = strcspn(pattern, "/");
-		size_t have = strcspn(path, "/");
-		bool is_part = want > 0 && pattern[0] == '{';
+		const char *begin = path;
+		bool is_part = *pattern == '{';
 
-		if (is_part ? have == 0 : (want != have || strncmp(pattern, path, want) != 0))
+		if (is_part) {
+			pattern += strcspn(pattern, "/");
+			path += strcspn(path, "/");
+			if (path == begin)
+				return false;
+		}
+		/* Byte by byte: most of a few hundred patterns differ early. */
+		while (!is_part && *pattern == *path && *path != '/' && *path != '\0') {
+			pattern++;
+			path++;
+		}
+		if (*pattern != *path)
 			return false;
 
 		rank = rank << 1 | !is_part;
-		pattern += want;
-		path += have;
-		if (*pattern == '\0' || *path == '\0') {
+		if (*path == '\0') {
 			*ret_rank = rank;
-			return *pattern == *path;
+			return true;
 		}
 
 		pattern++;

@@ -1,5 +1,6 @@
 #include "daemon/api/server.h"
 
+#include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "daemon/api/extensions.h"
 #include "daemon/core/access.h"
 #include "daemon/core/environment.h"
+#include "daemon/core/kept_answers.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/server_conf.h"
@@ -74,7 +76,8 @@ static struct json_object *lxc_features(const struct environment *e)
 	return o;
 }
 
-static struct json_object *environment_json(struct request *req, const struct db_view *view)
+static struct json_object *environment_json(struct request *req, const struct db_view *view,
+                                            struct json_object *addresses)
 {
 	struct state *state = req->state;
 	const struct environment *e = state->environment;
@@ -90,7 +93,7 @@ static struct json_object *environment_json(struct request *req, const struct db
 	jv_add_int(range, 1);
 	jv_add_int(range, 1);
 
-	jv_set_take(env, "addresses", addresses_listening(state));
+	jv_set_take(env, "addresses", jv_ref(addresses));
 	jv_set_take(env, "architectures", architectures);
 	jv_set_take(env, "backup_metadata_version_range", range);
 	set_certificate(env, state);
@@ -122,7 +125,7 @@ static struct json_object *extensions_json(void)
 	struct json_object *list = jv_array();
 	const char *name;
 
-	for (size_t i = 0; (name = extensions_at(i)); i++)
+	for (size_t at = 0; (name = extensions_next(&at));)
 		jv_add_string(list, name);
 
 	return list;
@@ -146,18 +149,62 @@ static struct json_object *untrusted_json(struct request *req)
 	return o;
 }
 
+/*
+ * All that an answer depends on and that can change while the daemon runs, but for the addresses
+ * of interfaces, which are asked for before.
+ */
+static void print_key(struct request *req, const struct db_view *view,
+                      struct json_object *addresses, struct strbuf *key)
+{
+	struct state *state = req->state;
+	const struct requestor *who = req->requestor;
+	const char *fingerprint = http_exchange_peer(req->exchange)->fingerprint;
+	const void *rows[] = { db_cache_config(view), db_cache_pools(view) };
+	uint64_t n_changes = server_conf_local_changes(state);
+	scoped_free char *name = state_server_name(state);
+	scoped_free char *cert = certificate_fingerprint_of_listener(state->cluster);
+	const char *const texts[] = { req->project, who->username, who->protocol, name, cert };
+	const bool flags[] = { access_is_admin(who), fingerprint[0] != '\0',
+		               state_is_clustered(state) };
+
+	strbuf_add_n(key, rows, sizeof(rows));
+	strbuf_add_n(key, &n_changes, sizeof(n_changes));
+	strbuf_add_n(key, flags, sizeof(flags));
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		strbuf_add_n(key, texts[i], strlen(texts[i]) + 1);
+	for (size_t i = 0; i < jv_len(addresses); i++)
+		strbuf_addf(key, "%s ", jv_string(jv_item(addresses, i)));
+}
+
+static struct kept_answer *make_answer(struct request *req, const struct db_view *view,
+                                       struct json_object *addresses)
+{
+	scoped(jv_unrefp) struct json_object *server = untrusted_json(req);
+	scoped(jv_unrefp) struct json_object *config =
+		access_is_admin(req->requestor) ? server_conf_json(req->state, view) : jv_object();
+
+	jv_set_take(server, "config", jv_ref(config));
+	jv_set_string(server, "auth_user_name", req->requestor->username);
+	jv_set_string(server, "auth_user_method", req->requestor->protocol);
+	jv_set_take(server, "environment", environment_json(req, view, addresses));
+	return response_keep(server, config);
+}
+
 static int server_get(struct request *req, struct response *res, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped(jv_unrefp) struct json_object *server = untrusted_json(req);
+	scoped(kept_answer_unrefp) struct kept_answer *answer = NULL;
+	scoped(strbuf_done) struct strbuf key = { 0 };
 
 	if (!access_is_trusted(req->requestor)) {
+		struct json_object *server = untrusted_json(req);
+
 		jv_set_take(server, "config", jv_object());
-		response_sync(res, TAKE_PTR(server));
+		response_sync(res, server);
 		return 0;
 	}
 
-	int r = db_cache_view(req->state->cache, DB_CONFIG | DB_POOLS | DB_PROJECTS, &view, err);
+	int r = request_view(req, DB_CONFIG | DB_POOLS | DB_PROJECTS, &view, err);
 	if (r < 0)
 		return r;
 
@@ -165,14 +212,15 @@ static int server_get(struct request *req, struct response *res, struct error **
 		return error_set(err, 404, "Failed loading project \"%s\": Project not found",
 		                 req->project);
 
-	scoped(jv_unrefp) struct json_object *config =
-		access_is_admin(req->requestor) ? server_conf_json(req->state) : jv_object();
+	scoped(jv_unrefp) struct json_object *addresses = addresses_listening(req->state);
 
-	jv_set_take(server, "config", jv_ref(config));
-	jv_set_string(server, "auth_user_name", req->requestor->username);
-	jv_set_string(server, "auth_user_method", req->requestor->protocol);
-	jv_set_take(server, "environment", environment_json(req, view));
-	response_sync_etag(res, TAKE_PTR(server), config);
+	print_key(req, view, addresses, &key);
+	answer = kept_answers_find(req->state->answers, &key);
+	if (!answer) {
+		answer = make_answer(req, view, addresses);
+		kept_answers_add(req->state->answers, &key, answer, view);
+	}
+	response_kept(res, answer);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/core/request_fields.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "db/cache.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
 #include "lib/base/fd.h"
@@ -115,6 +116,7 @@ int request_init(struct request *req, struct state *state, struct http_exchange 
 		.exchange = exchange,
 		.route = route,
 		.method = http_exchange_method(exchange),
+		.arrival = http_exchange_arrival(exchange),
 		.private = xcalloc(1, sizeof(struct request_private)),
 	};
 	req->private->body_fd = -EBADF;
@@ -190,6 +192,12 @@ void request_done(struct request *req)
 	free(req->private->path);
 	free(req->private);
 	req->private = NULL;
+}
+
+int request_view(const struct request *req, uint32_t families, struct db_view **ret_view,
+                 struct error **err)
+{
+	return db_cache_view_since(req->state->cache, req->arrival, families, ret_view, err);
 }
 
 const char *request_param(const struct request *req, const char *name)

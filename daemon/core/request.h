@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 
 struct cancel;
+struct db_view;
 struct http_exchange;
 struct json_object;
 struct requestor;
@@ -35,6 +36,7 @@ struct request {
 	int recursion;        /* 0, 1 or 2. */
 	bool is_peer;         /* Sent by another member for its own purposes: a notification. */
 	bool is_forwarded;    /* Sent by another member for somebody whom it has let pass. */
+	uint64_t arrival;     /* db_cache_ticket() of when it was complete. */
 	const struct requestor *requestor; /* For a forwarded request, whoever asked first. */
 	struct request_private *private;
 };
@@ -49,6 +51,13 @@ void request_done(struct request *req);
 
 /* Just before the answer: lets go of the exchange, which the answer may free. */
 void request_let_go(struct request *req);
+
+/*
+ * A view of rows as they were when the request came, or newer: db_cache_view(), shared with others
+ * that stood in the queue with it. For handlers that only read and did not wait for anything.
+ */
+int request_view(const struct request *req, uint32_t families, struct db_view **ret_view,
+                 struct error **err);
 
 /* The decoded part of the path that the route calls {name}; asserts that there is one. */
 const char *request_param(const struct request *req, const char *name);

@@ -1,7 +1,9 @@
 #include "daemon/core/response.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "daemon/core/kept_answers.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
@@ -61,9 +63,9 @@ static void send_json(struct response *res, int status, const struct envelope *e
 	http_exchange_reply_take(res->exchange, status, text, size);
 }
 
-static void send_sync(struct response *res, int status, struct json_object *metadata)
+static struct envelope success(struct json_object *metadata)
 {
-	const struct envelope e = {
+	return (struct envelope){
 		.type = "sync",
 		.status = "Success",
 		.status_code = 200,
@@ -71,6 +73,11 @@ static void send_sync(struct response *res, int status, struct json_object *meta
 		.error = "",
 		.metadata = metadata,
 	};
+}
+
+static void send_sync(struct response *res, int status, struct json_object *metadata)
+{
+	const struct envelope e = success(metadata);
 
 	send_json(res, status, &e);
 }
@@ -89,6 +96,32 @@ void response_sync_etag(struct response *res, struct json_object *metadata_take,
 
 	http_exchange_add_header(res->exchange, "ETag", quoted);
 	response_sync(res, metadata_take);
+}
+
+struct kept_answer *response_keep(struct json_object *metadata, struct json_object *etag_source)
+{
+	const struct envelope e = success(metadata);
+	size_t size;
+	scoped_free char *text = print(&e, &size);
+	scoped_free char *etag = response_etag(etag_source);
+	struct kept_answer *answer = xmalloc(sizeof(*answer) + size);
+
+	refs_init(&answer->refs);
+	str_copy(answer->etag, sizeof(answer->etag), etag);
+	answer->size = size;
+	memcpy(answer->text, text, size);
+	return answer;
+}
+
+void response_kept(struct response *res, const struct kept_answer *answer)
+{
+	char quoted[sizeof(answer->etag) + 2];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", answer->etag);
+	http_exchange_add_header(res->exchange, "ETag", quoted);
+	begin(res);
+	http_exchange_add_header(res->exchange, "Content-Type", "application/json");
+	http_exchange_reply(res->exchange, 200, answer->text, answer->size);
 }
 
 void response_empty(struct response *res)

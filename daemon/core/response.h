@@ -16,6 +16,7 @@
 
 struct http_exchange;
 struct json_object;
+struct kept_answer;
 struct operation;
 struct request;
 struct state;
@@ -35,6 +36,13 @@ void response_sync(struct response *res, struct json_object *metadata_take);
 /* The same with an ETag made from 'etag_source', which is borrowed. */
 void response_sync_etag(struct response *res, struct json_object *metadata_take,
                         struct json_object *etag_source);
+
+/* What response_sync_etag() would send, to be sent now and again; 'metadata' is borrowed, too. */
+struct kept_answer *response_keep(struct json_object *metadata, struct json_object *etag_source)
+	MUST_CHECK;
+
+/* Sends that; borrowed. */
+void response_kept(struct response *res, const struct kept_answer *answer);
 
 /* 200 with {}: what LXD says after a write that has nothing to tell. */
 void response_empty(struct response *res);

@@ -185,6 +185,7 @@ struct listener {
 struct server_conf {
 	struct mutex lock;
 	struct smap local GUARDED;
+	uint64_t n_changes GUARDED;          /* Of that. */
 	ARRAY_OF(struct listener) listeners; /* Written during startup only. */
 };
 
@@ -229,6 +230,7 @@ int server_conf_load(struct state *state, struct error **err)
 
 	mutex_lock(&state->conf->lock);
 	smap_copy(&state->conf->local, &local);
+	state->conf->n_changes++;
 	mutex_unlock(&state->conf->lock);
 	return 0;
 }
@@ -255,16 +257,32 @@ static void copy_global(struct state *state, struct smap *ret)
 	smap_copy(ret, db_cache_config(view));
 }
 
+static char *copy_value(const struct smap *config, const char *key)
+{
+	return xstrdup(str_or_empty(conf_get(server_conf_table(), config, key)));
+}
+
 char *server_conf_string(struct state *state, const char *key)
 {
-	scoped(smap_done) struct smap config = { 0 };
+	scoped(smap_done) struct smap global = { 0 };
 
-	if (is_local(key))
-		copy_local(state, &config);
-	else
-		copy_global(state, &config);
+	if (is_local(key)) {
+		mutex_lock(&state->conf->lock);
+		char *value = copy_value(&state->conf->local, key);
+		mutex_unlock(&state->conf->lock);
+		return value;
+	}
 
-	return xstrdup(str_or_empty(conf_get(server_conf_table(), &config, key)));
+	copy_global(state, &global);
+	return copy_value(&global, key);
+}
+
+uint64_t server_conf_local_changes(struct state *state)
+{
+	mutex_lock(&state->conf->lock);
+	uint64_t n = state->conf->n_changes;
+	mutex_unlock(&state->conf->lock);
+	return n;
 }
 
 int64_t server_conf_int(struct state *state, const char *key)
@@ -304,16 +322,11 @@ static int read_fresh(struct state *state, struct smap *ret, struct error **err)
 	return 0;
 }
 
-struct json_object *server_conf_json(struct state *state)
+struct json_object *server_conf_json(struct state *state, const struct db_view *view)
 {
 	scoped(smap_done) struct smap config = { 0 };
-	scoped(error_freep) struct error *err = NULL;
 
-	if (read_fresh(state, &config, &err) < 0) {
-		log_warn("Failed reading the server's configuration: %s", err->msg);
-		copy_local(state, &config);
-	}
-
+	merged(state, db_cache_config(view), &config);
 	return jv_of_smap(&config);
 }
 
@@ -500,6 +513,7 @@ static int store_local(struct change *c, struct error **err)
 
 		mutex_lock(&c->state->conf->lock);
 		smap_set(&c->state->conf->local, e->key, *e->value ? e->value : NULL);
+		c->state->conf->n_changes++;
 		mutex_unlock(&c->state->conf->lock);
 	}
 

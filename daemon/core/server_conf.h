@@ -13,6 +13,7 @@
 #include "lib/base/error.h"
 
 struct conf_key;
+struct db_view;
 struct json_object;
 struct request;
 struct server_conf;
@@ -35,8 +36,14 @@ char *server_conf_string(struct state *state, const char *key) MUST_CHECK;
 int64_t server_conf_int(struct state *state, const char *key);
 bool server_conf_bool(struct state *state, const char *key);
 
-/* What is set, as /1.0 shows it: {"core.https_address": ...}. Owned by the caller. */
-struct json_object *server_conf_json(struct state *state);
+/*
+ * What is set, as /1.0 shows it: {"core.https_address": ...}. Owned by the caller. The cluster's
+ * keys are those of 'view', which has DB_CONFIG.
+ */
+struct json_object *server_conf_json(struct state *state, const struct db_view *view);
+
+/* How often this member's own keys changed: while it is the same, so are they. */
+uint64_t server_conf_local_changes(struct state *state);
 
 /*
  * Sets the whole configuration (PUT) or some keys of it (PATCH) from an object of strings. Checks

@@ -32,6 +32,7 @@ struct identity_cache;
 struct image_service;
 struct instance_service;
 struct json_object;
+struct kept_answers;
 struct listeners;
 struct locks;
 struct loop;
@@ -48,6 +49,7 @@ struct state {
 	int lock_fd;             /* Held for as long as the daemon uses the state directory. */
 	struct loop *loop;       /* The one loop thread: timers, listeners, websockets. */
 	struct worker *requests; /* Request handlers; they may block, not for long. */
+	struct worker *reads;    /* What comes from memory once that is known to be current. */
 	struct worker *jobs;     /* Operations; they may block for hours. */
 	struct worker *vital; /* What the database lives on: its tunnel, heartbeats. No waiting. */
 	struct worker *peers; /* What other members ask for themselves, not for clients. */
@@ -61,6 +63,7 @@ struct state {
 
 	struct http_server *http;
 	struct listeners *listeners; /* daemon/api/listen */
+	struct kept_answers *answers;
 	struct identity_cache *identities;
 	struct server_conf *conf;
 	struct environment *environment; /* Does not change after the start. */

@@ -123,7 +123,6 @@ static int submit_locked(struct worker *w, struct job *job) REQUIRES(w->lock)
 
 	list_add_last(&w->queue, &job->link);
 	w->n_queued++;
-	cond_signal(&w->has_work);
 	return 0;
 }
 
@@ -135,6 +134,10 @@ int worker_submit(struct worker *w, void (*fn)(void *arg), void *arg)
 	mutex_lock(&w->lock);
 	int r = submit_locked(w, job);
 	mutex_unlock(&w->lock);
+
+	/* Outside, or who wakes would wait for the lock first. */
+	if (r == 0)
+		cond_signal(&w->has_work);
 
 	if (r < 0)
 		free(job);

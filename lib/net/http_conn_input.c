@@ -63,6 +63,7 @@ static void dispatch(struct http_conn *c)
 	const struct http_server_config *config = &c->server->config;
 	struct worker *worker = config->worker_of ? config->worker_of(x, config->arg) : NULL;
 
+	x->arrival = config->arrival_of ? config->arrival_of(config->arg) : 0;
 	http_deadline_clear(&c->deadline);
 	c->state = CONN_RUNNING;
 	http_exchange_ref(x); /* For the answer. */

@@ -135,6 +135,11 @@ uint64_t http_exchange_body_size(const struct http_exchange *x)
 	return x->body_size;
 }
 
+uint64_t http_exchange_arrival(const struct http_exchange *x)
+{
+	return x->arrival;
+}
+
 void http_exchange_attach(struct http_exchange *x, void *data, void (*free_data)(void *data))
 {
 	assert(!x->attached);

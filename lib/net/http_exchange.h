@@ -67,6 +67,9 @@ int http_exchange_body_fd(const struct http_exchange *x);
 int http_exchange_body_take_fd(struct http_exchange *x);
 uint64_t http_exchange_body_size(const struct http_exchange *x);
 
+/* What the server's 'arrival_of' said when the request was complete. */
+uint64_t http_exchange_arrival(const struct http_exchange *x);
+
 /* Room for what the handlers' own layers attach, freed with the exchange. */
 void http_exchange_attach(struct http_exchange *x, void *data, void (*free_data)(void *data));
 void *http_exchange_attached(const struct http_exchange *x);

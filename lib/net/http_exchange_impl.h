@@ -48,6 +48,7 @@ struct http_exchange {
 	char *body; /* NULL: none, or in a file. */
 	int body_fd;
 	uint64_t body_size;
+	uint64_t arrival;
 
 	void *attached;
 	void (*free_attached)(void *data);

@@ -48,6 +48,12 @@ struct http_server_config {
 	struct worker *(*worker_of)(const struct http_exchange *x, void *arg);
 
 	/*
+	 * On the loop thread when a request is complete; must not block. What it returns is
+	 * http_exchange_arrival(). NULL: 0.
+	 */
+	uint64_t (*arrival_of)(void *arg);
+
+	/*
 	 * The body of an answer that the server gives by itself (400, 408, 413, 431, 500, 503):
 	 * malloc()ed JSON. NULL: none.
 	 */

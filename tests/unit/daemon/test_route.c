@@ -91,7 +91,7 @@ static void extensions_of_routes_are_announced(void **state)
 			bool is_there = !r->extension;
 			const char *name;
 
-			for (size_t j = 0; (name = extensions_at(j)); j++)
+			for (size_t at = 0; (name = extensions_next(&at));)
 				is_there = is_there || strcmp(name, r->extension) == 0;
 			if (!is_there)
 				print_message("%s %s: %s\n", r->method, r->path, r->extension);

@@ -285,6 +285,41 @@ static void a_thousand_instances_cost_little(void **state)
 	db_cache_view_unref(more);
 }
 
+/* A ticket is good for what a check has found since, and never for what came before it. */
+static void tickets_share_a_check(void **state)
+{
+	(void)state;
+	uint64_t early = db_cache_ticket(cache), late;
+	struct db_view *view, *again;
+	size_t n_before, n_after;
+
+	assert_int_equal(db_cache_ticket(cache), early);
+	CHECK(db_cache_view_since(cache, early, DB_INSTANCES, &view, &err));
+	db_cache_instances(view, &n_before);
+
+	/* Another's write is not looked for again, until somebody comes later. */
+	CHECK(db_write(other, add_instance, (char[]){ "ticket" }, &err));
+	late = db_cache_ticket(cache);
+	assert_true(late > early);
+	CHECK(db_cache_view_since(cache, early, DB_INSTANCES, &again, &err));
+	assert_null(db_cache_instance(again, "default", "ticket"));
+	db_cache_view_unref(again);
+	CHECK(db_cache_view_since(cache, late, DB_INSTANCES, &again, &err));
+	assert_non_null(db_cache_instance(again, "default", "ticket"));
+	db_cache_instances(again, &n_after);
+	assert_int_equal(n_after, n_before + 1);
+	db_cache_view_unref(again);
+
+	/* A family that the check did not look at, and rows that were dropped, are read. */
+	CHECK(db_cache_view_since(cache, late, DB_WARNINGS, &again, &err));
+	db_cache_view_unref(again);
+	db_cache_drop(cache);
+	CHECK(db_cache_view_since(cache, early, DB_INSTANCES, &again, &err));
+	assert_non_null(db_cache_instance(again, "default", "ticket"));
+	db_cache_view_unref(again);
+	db_cache_view_unref(view);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -296,6 +331,7 @@ int main(void)
 		cmocka_unit_test(every_family_can_be_read),
 		cmocka_unit_test(a_view_shows_all_that_was_answered_before),
 		cmocka_unit_test(a_thousand_instances_cost_little),
+		cmocka_unit_test(tickets_share_a_check),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
