@@ -176,13 +176,23 @@ static int lock_instance(struct state *state, const char *project, const char *n
 	return r < 0 ? r : instance_storage(ret_locked->inst, &ret_locked->storage, err);
 }
 
-static int create_row(struct db_tx *tx, void *arg, struct error **err)
-{
-	const struct db_instance_snapshot *row = arg;
-	int64_t id = 0;
-	int r = instance_moving_check(tx, row->instance_id, err);
+/* A new snapshot's rows: of the instance, and of its volume, which goes by the same name. */
+struct creating {
+	const struct db_instance_snapshot *row;
+	const struct storage_instance *storage;
+	const char *member;
+};
 
-	return r < 0 ? r : db_instance_snapshot_create(tx, row, &id, err);
+static int create_rows(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct creating *c = arg;
+	int64_t id = 0;
+	int r = instance_moving_check(tx, c->row->instance_id, err);
+
+	if (r == 0)
+		r = storage_instance_snapshot_create_row(tx, c->member, c->storage, c->row->name,
+		                                         c->row->expires, err);
+	return r < 0 ? r : db_instance_snapshot_create(tx, c->row, &id, err);
 }
 
 static void drop_disk(const struct instance *inst, const struct storage_instance *storage,
@@ -200,8 +210,7 @@ static int snapshot_disks(const struct instance *inst, struct operation *op,
                           const struct instance_snapshot_new *new, char **ret_attached,
                           struct error **err)
 {
-	int r = storage_instance_snapshot_create(inst->state, op, storage, new->name, new->expires,
-	                                         err);
+	int r = storage_instance_snapshot_create(inst->state, op, storage, new->name, err);
 	if (r < 0 || !new->with_volumes)
 		return r;
 
@@ -271,7 +280,9 @@ int instance_snapshot_create_locked(const struct instance *inst,
 		.devices = row->devices,
 		.profiles = row->profiles,
 	};
-	r = db_write(inst->state->db, create_row, &snapshot, err);
+	scoped_free char *member = state_member_name(inst->state);
+	struct creating creating = { &snapshot, &storage, member };
+	r = db_write(inst->state->db, create_rows, &creating, err);
 	if (r < 0) {
 		instance_volumes_undo(inst, attached);
 		drop_disk(inst, &storage, new->name);
@@ -440,20 +451,25 @@ struct change {
 	int64_t id;
 	const char *text; /* New name or description. */
 	int64_t expires;
+	const struct storage_instance *storage; /* With the next two for what the volume has too. */
+	const char *member, *snapshot;
 };
 
-static int rename_row(struct db_tx *tx, void *arg, struct error **err)
+static int rename_rows(struct db_tx *tx, void *arg, struct error **err)
 {
-	const struct change *change = arg;
+	const struct change *c = arg;
+	int r = storage_instance_snapshot_rename_row(tx, c->member, c->storage, c->snapshot,
+	                                             c->text, err);
 
-	return db_instance_snapshot_rename(tx, change->id, change->text, err);
+	return r < 0 ? r : db_instance_snapshot_rename(tx, c->id, c->text, err);
 }
 
-static int delete_row(struct db_tx *tx, void *arg, struct error **err)
+static int delete_rows(struct db_tx *tx, void *arg, struct error **err)
 {
-	const struct change *change = arg;
+	const struct change *c = arg;
+	int r = storage_instance_snapshot_delete_row(tx, c->member, c->storage, c->snapshot, err);
 
-	return db_instance_snapshot_delete(tx, change->id, err);
+	return r < 0 ? r : db_instance_snapshot_delete(tx, c->id, err);
 }
 
 static int update_row(struct db_tx *tx, void *arg, struct error **err)
@@ -480,14 +496,28 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 	if (find(inst, new_name))
 		return error_set(err, 409, "Name \"%s\" already in use", new_name);
 
-	struct change change = { .id = row->id, .text = new_name };
+	scoped_free char *member = state_member_name(state);
+	struct change change = {
+		.id = row->id,
+		.text = new_name,
+		.storage = &locked.storage,
+		.member = member,
+		.snapshot = snapshot,
+	};
 	r = storage_instance_snapshot_rename(state, op, &locked.storage, snapshot, new_name, err);
-	if (r == 0)
-		r = db_write(state->db, rename_row, &change, err);
-	if (r == 0)
-		event(inst, op, "instance-snapshot-renamed", new_name);
+	if (r < 0)
+		return r;
+	r = db_write(state->db, rename_rows, &change, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *undo = NULL;
 
-	return r;
+		if (storage_instance_snapshot_rename(state, NULL, &locked.storage, new_name,
+		                                     snapshot, &undo) < 0)
+			log_warn("Failed renaming a snapshot of \"%s\" back: %s", name, undo->msg);
+		return r;
+	}
+	event(inst, op, "instance-snapshot-renamed", new_name);
+	return 0;
 }
 
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
@@ -505,12 +535,18 @@ int instance_snapshot_delete(struct state *state, const char *project, const cha
 	if (!row)
 		return -ENOENT;
 
-	struct change change = { .id = row->id };
+	scoped_free char *member = state_member_name(state);
+	struct change change = {
+		.id = row->id,
+		.storage = &locked.storage,
+		.member = member,
+		.snapshot = snapshot,
+	};
 	r = with_volumes ? instance_volumes_delete(inst, op, row, err) : 0;
 	if (r == 0)
 		r = storage_instance_snapshot_delete(state, op, &locked.storage, snapshot, err);
 	if (r == 0)
-		r = db_write(state->db, delete_row, &change, err);
+		r = db_write(state->db, delete_rows, &change, err);
 	if (r == 0)
 		event(inst, op, "instance-snapshot-deleted", snapshot);
 

@@ -276,32 +276,30 @@ static int begin(struct state *state, struct operation *operation,
 
 int storage_instance_snapshot_create(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
-                                     int64_t expires, struct error **err)
+                                     struct error **err)
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 	scoped(locks_releasep) struct lock *lock = NULL;
 	struct op op = storage_service_op(operation);
 
 	int r = begin(state, operation, inst, &ref, &lock, err);
-	if (r == 0 && !inst->files_only)
-		r = storage_rows_snapshot_create(
-			state,
-			STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
-			snapshot, NULL, expires, err);
 	if (r < 0)
 		return r;
 
+	/* What is there without a row was cut off. */
 	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
-	r = storage_driver_snapshot_create(&snap, &op, err);
-	if (r < 0 && !inst->files_only) {
-		scoped(error_freep) struct error *ignored = NULL;
+	if (storage_driver_volume_exists(&snap))
+		r = storage_driver_volume_delete(&snap, NULL, err);
+	return r < 0 ? r : storage_driver_snapshot_create(&snap, &op, err);
+}
 
-		storage_rows_snapshot_delete(
-			state,
-			STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
-			snapshot, &ignored);
-	}
-	return r;
+int storage_instance_snapshot_create_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         int64_t expires, struct error **err)
+{
+	return storage_rows_snapshot_create_in(
+		tx, member, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+		snapshot, expires, err);
 }
 
 int storage_instance_snapshot_delete(struct state *state, struct operation *operation,
@@ -315,11 +313,15 @@ int storage_instance_snapshot_delete(struct state *state, struct operation *oper
 	if (r < 0)
 		return r;
 	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
-	r = storage_driver_volume_delete(&snap, NULL, err);
-	if (r < 0 || inst->files_only)
-		return r;
-	return storage_rows_snapshot_delete(
-		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+	return storage_driver_volume_delete(&snap, NULL, err);
+}
+
+int storage_instance_snapshot_delete_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         struct error **err)
+{
+	return storage_rows_snapshot_delete_in(
+		tx, member, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
 		snapshot, err);
 }
 
@@ -334,20 +336,20 @@ int storage_instance_snapshot_rename(struct state *state, struct operation *oper
 	if (r < 0)
 		return r;
 	struct storage_volume snap = storage_ref_snapshot(&ref, snapshot);
-	r = storage_driver_volume_rename(&snap, new_name, err);
-	if (r < 0 || inst->files_only)
-		return r;
+	struct storage_volume renamed = storage_ref_snapshot(&ref, new_name);
+	/* A renaming was cut off before the rows knew of it. */
+	if (!storage_driver_volume_exists(&snap) && storage_driver_volume_exists(&renamed))
+		return 0;
+	return storage_driver_volume_rename(&snap, new_name, err);
+}
 
-	r = storage_rows_snapshot_rename(
-		state, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
+int storage_instance_snapshot_rename_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         const char *new_name, struct error **err)
+{
+	return storage_rows_snapshot_rename_in(
+		tx, member, STORAGE_ROWS_KEY(kind_of(inst), inst->project, inst->pool, inst->name),
 		snapshot, new_name, err);
-	if (r < 0) {
-		scoped(error_freep) struct error *ignored = NULL;
-
-		snap.snapshot = new_name;
-		storage_driver_volume_rename(&snap, snapshot, &ignored);
-	}
-	return r;
 }
 
 int storage_instance_snapshot_restore(struct state *state, struct operation *operation,

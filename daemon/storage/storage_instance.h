@@ -3,8 +3,9 @@
  *
  * Rows: the functions that create, copy, rename and delete keep the volume's row and those of its
  * snapshots ("storage_volumes") in step with what is on disk, in a transaction of their own, unless
- * 'files_only' is set: then rows are left alone. Evacuation needs that: the row moves with the
- * instance in the transaction that commits the move, and files are made before and removed after.
+ * 'files_only' is set: then rows are left alone, since they go with the instance's in the caller's
+ * transaction (..._row()). Evacuation needs that, and each commit that is saved is a sync of a
+ * majority's disks.
  *
  * Locks: the caller holds the instance's lock. Each function takes the volume's itself.
  */
@@ -128,17 +129,35 @@ char *storage_instance_path(struct state *state, const struct storage_instance *
 int storage_instance_write_backup(struct state *state, const struct storage_instance *inst,
                                   const char *text, struct error **err);
 
-/* Snapshots. Names were checked; 'expires' is a date (lib/base/date.h), DATE_NONE for never. */
+/*
+ * Snapshots: their files alone. Names were checked and have no row; what is there under the name of
+ * a new one was left by a crash and goes.
+ */
 int storage_instance_snapshot_create(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
-                                     int64_t expires, struct error **err);
+                                     struct error **err);
 int storage_instance_snapshot_delete(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
                                      struct error **err);
 int storage_instance_snapshot_rename(struct state *state, struct operation *operation,
                                      const struct storage_instance *inst, const char *snapshot,
                                      const char *new_name, struct error **err);
-/* The instance is stopped. */
+
+/*
+ * The rows to that, in the caller's transaction on 'member'. 'expires' is a date (lib/base/date.h),
+ * DATE_NONE for never.
+ */
+int storage_instance_snapshot_create_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         int64_t expires, struct error **err);
+int storage_instance_snapshot_delete_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         struct error **err);
+int storage_instance_snapshot_rename_row(struct db_tx *tx, const char *member,
+                                         const struct storage_instance *inst, const char *snapshot,
+                                         const char *new_name, struct error **err);
+
+/* The volume becomes what the snapshot holds; no row changes. */
 int storage_instance_snapshot_restore(struct state *state, struct operation *operation,
                                       const struct storage_instance *inst, const char *snapshot,
                                       struct error **err);

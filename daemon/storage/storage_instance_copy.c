@@ -1,6 +1,7 @@
 /* Copies of instances' volumes: the rows, and the work of storage_copy.c. */
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/state.h"
 #include "daemon/storage/storage_copy.h"
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
@@ -18,21 +19,41 @@ static int source_of(struct state *state, const struct storage_instance *src, co
 	return r;
 }
 
-static int copy_rows(struct state *state, const struct storage_instance *dst,
-                     const char *const *snapshots, struct error **err)
-{
-	enum storage_kind kind = dst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
+/* Rows for a copy, all in one transaction. */
+struct rows {
+	const struct storage_instance *inst;
+	const char *member;
+	const char *const *snapshots;
+	bool with_volume; /* Not only those of the snapshots. */
+};
 
-	if (dst->files_only)
+static int create_rows(struct db_tx *tx, void *arg, struct error **err)
+{
+	const struct rows *rows = arg;
+	const struct storage_instance *inst = rows->inst;
+	const struct storage_rows_key *key =
+		STORAGE_ROWS_KEY(inst->is_vm ? STORAGE_VM : STORAGE_CONTAINER, inst->project,
+	                         inst->pool, inst->name);
+	int r = 0;
+
+	if (rows->with_volume)
+		r = storage_rows_create_in(tx, rows->member, key, STORAGE_FILESYSTEM, err);
+	STRV_FOREACH (name, rows->snapshots)
+		if (r == 0)
+			r = storage_rows_snapshot_create_in(tx, rows->member, key, name, DATE_NONE,
+			                                    err);
+	return r;
+}
+
+static int write_rows(struct state *state, const struct storage_instance *inst,
+                      const char *const *snapshots, bool with_volume, struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+	struct rows rows = { inst, member, snapshots, with_volume };
+
+	if (!with_volume && (!snapshots || !*snapshots))
 		return 0;
-	STRV_FOREACH (name, snapshots) {
-		int r = storage_rows_snapshot_create(
-			state, STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name), name,
-			NULL, DATE_NONE, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return db_write(state->db, create_rows, &rows, err);
 }
 
 int storage_instance_copy(struct state *state, struct operation *operation,
@@ -43,7 +64,6 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 	scoped(storage_ref_done) struct storage_ref to = { 0 };
 	scoped(storage_ref_done) struct storage_ref from = { 0 };
 	scoped(locks_releasep) struct lock *lock = NULL;
-	enum storage_kind kind = dst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
 	struct op op = storage_service_op(operation);
 
 	int r = source_of(state, src, src_snapshot, &from, err);
@@ -61,10 +81,6 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 	if (r < 0) {
 		scoped(error_freep) struct error *ignored = NULL;
 
-		storage_rows_delete(state,
-		                    STORAGE_ROWS_KEY(kind, dst->project, dst->pool, dst->name),
-		                    &ignored);
-		error_free(TAKE_PTR(ignored));
 		storage_ref_delete(&to, NULL, &ignored);
 	}
 	return r;
@@ -73,12 +89,7 @@ int storage_instance_copy(struct state *state, struct operation *operation,
 int storage_instance_adopt(struct state *state, const struct storage_instance *inst,
                            const char *const *snapshots, struct error **err)
 {
-	enum storage_kind kind = inst->is_vm ? STORAGE_VM : STORAGE_CONTAINER;
-
-	int r = storage_rows_create(state,
-	                            STORAGE_ROWS_KEY(kind, inst->project, inst->pool, inst->name),
-	                            STORAGE_FILESYSTEM, NULL, NULL, err);
-	return r < 0 ? r : copy_rows(state, inst, snapshots, err);
+	return write_rows(state, inst, snapshots, true, err);
 }
 
 int storage_instance_refresh(struct state *state, struct operation *operation,
@@ -97,5 +108,5 @@ int storage_instance_refresh(struct state *state, struct operation *operation,
 		r = storage_ref_lock(state, &from, operation, &lock, err);
 	if (r == 0)
 		r = storage_copy_refresh(&to.vol, &from.vol, snapshots, &op, err);
-	return r < 0 ? r : copy_rows(state, dst, snapshots, err);
+	return r < 0 || dst->files_only ? r : write_rows(state, dst, snapshots, false, err);
 }

@@ -141,6 +141,19 @@ int storage_rows_snapshot_delete(struct state *state, const struct storage_rows_
 int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_key *key,
                                  const char *snapshot, const char *new_name, struct error **err);
 
+/* These, too, as parts of the caller's transaction on 'member'. */
+int storage_rows_create_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                           enum storage_content content, struct error **err);
+int storage_rows_snapshot_create_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    int64_t expires, struct error **err);
+int storage_rows_snapshot_delete_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    struct error **err);
+int storage_rows_snapshot_rename_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    const char *new_name, struct error **err);
+
 /* Custom volumes: storage_volume.c. */
 
 struct storage_volume_id;

@@ -115,6 +115,22 @@ int storage_rows_create(struct state *state, const struct storage_rows_key *key,
 	return error_set(err, 409, "Volume by that name already exists");
 }
 
+int storage_rows_create_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                           enum storage_content content, struct error **err)
+{
+	char uuid[UUID_SIZE];
+	struct change change = {
+		.member = member,
+		.key = *key,
+		.content = content,
+		.uuid = uuid,
+		.now = date_now(),
+	};
+
+	uuid_make(uuid);
+	return create(tx, &change, err);
+}
+
 static int find(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct db_storage_volume row = { 0 };
@@ -268,6 +284,24 @@ int storage_rows_snapshot_copy(struct state *state, const struct storage_rows_ke
 	return run(state, &change, copy_snapshot, err);
 }
 
+int storage_rows_snapshot_create_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    int64_t expires, struct error **err)
+{
+	char uuid[UUID_SIZE];
+	struct change change = {
+		.member = member,
+		.key = *key,
+		.snapshot = snapshot,
+		.uuid = uuid,
+		.now = date_now(),
+		.expires = expires,
+	};
+
+	uuid_make(uuid);
+	return create_snapshot(tx, &change, err);
+}
+
 static int get_snapshot(struct db_tx *tx, const struct change *c,
                         struct db_storage_snapshot *ret_row, struct error **err)
 {
@@ -328,4 +362,27 @@ int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_
 	};
 
 	return run(state, &change, rename_snapshot, err);
+}
+
+int storage_rows_snapshot_delete_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    struct error **err)
+{
+	struct change change = { .member = member, .key = *key, .snapshot = snapshot };
+
+	return forgive_missing(delete_snapshot(tx, &change, err), err);
+}
+
+int storage_rows_snapshot_rename_in(struct db_tx *tx, const char *member,
+                                    const struct storage_rows_key *key, const char *snapshot,
+                                    const char *new_name, struct error **err)
+{
+	struct change change = {
+		.member = member,
+		.key = *key,
+		.snapshot = snapshot,
+		.new_name = new_name,
+	};
+
+	return rename_snapshot(tx, &change, err);
 }

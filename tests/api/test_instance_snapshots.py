@@ -1,7 +1,11 @@
 """Snapshots of instances: names, expiry, restore, rename, delete."""
 import json
+import os
+import shutil
 
 import pytest
+
+MUSTERD = os.path.abspath(os.environ.get("MUSTERD", "build/musterd"))
 
 
 @pytest.fixture
@@ -78,6 +82,28 @@ def test_restore(container, host, snapshots):
     assert row["config"]["user.a"] == "1" and "user.b" not in row["config"]
     assert container.output("cat", "/root/f") == (0, "one\n")
     host.patch(container.url, {"config": {"user.a": ""}})
+
+
+def test_what_was_cut_off_is_completed(container, host, snapshots):
+    """The files change first, the rows of instance and volume together: doing it again completes it."""
+    folder = container.member.dir / "storage-pools/default/containers-snapshots/c1"
+
+    def named():
+        names = [url.rsplit("/", 1)[1] for url in host.get(snapshots).metadata]
+        rows = container.member.inside(MUSTERD, "sql", "global", "SELECT 'volume ' || name FROM storage_snapshots")
+        assert [f"volume {name}" in rows for name in "st"] == [name in names for name in "st"]
+        return names
+
+    (folder / "s/cut-off").mkdir(parents=True)
+    url = take(host, snapshots, name="s")
+    assert named() == ["s"] and not (folder / "s/cut-off").exists() and (folder / "s/rootfs").is_dir()
+    (folder / "s").rename(folder / "t")
+    assert host.wait(host.post(url, {"name": "t"}))["status"] == "Success"
+    assert named() == ["t"] and (folder / "t/rootfs").is_dir()
+    shutil.rmtree(folder / "t")
+    assert named() == ["t"]
+    assert host.wait(host.delete(snapshots + "/t"))["status"] == "Success"
+    assert named() == []
 
 
 def test_rename_and_delete(host, snapshots):
