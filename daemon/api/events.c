@@ -120,9 +120,6 @@ static int events_get(struct request *req, struct response *res, struct error **
 		filter.is_peer = true;
 	}
 
-	if (req->all_projects && request_query(req, "project"))
-		return error_set(err, 400, "Cannot specify a project when requesting all projects");
-
 	int r = read_types(req, &filter.types, err);
 	if (r < 0)
 		return r;

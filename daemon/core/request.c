@@ -151,6 +151,8 @@ int request_init(struct request *req, struct state *state, struct http_exchange 
 	int r = request_query_bool(req, "all-projects", &req->all_projects, err);
 	if (r < 0)
 		return r;
+	if (req->all_projects && !str_is_empty(request_query(req, "project")))
+		return error_set(err, 400, "Cannot specify a project when requesting all projects");
 
 	r = read_recursion(req, err);
 	if (r < 0)

@@ -36,7 +36,7 @@ static int check_devices(const struct db_devices *devices, struct error **err)
 {
 	for (size_t i = 0; i < devices->n; i++) {
 		int r = device_driver_validate(devices->rows[i].name, &devices->rows[i].config,
-		                               false, err);
+		                               err);
 		if (r < 0)
 			return error_wrap(err, "Failed validation of device \"%s\"",
 			                  devices->rows[i].name);

@@ -99,7 +99,7 @@ static int check(const struct db_project *project, const struct db_profile *prof
 	for (size_t i = 0; i < profile->devices.n; i++) {
 		const struct db_device *dev = &profile->devices.rows[i];
 
-		r = device_driver_validate(dev->name, &dev->config, true, err);
+		r = device_driver_validate(dev->name, &dev->config, err);
 		if (r < 0)
 			return r;
 	}

@@ -109,16 +109,14 @@ bool storage_usage_is_pool_in_use(const struct db_view *view, const char *pool)
 	return false;
 }
 
-/* Whether a disk device, in a project, is the custom volume; "name/snapshot" and "name/dir" too. */
-static bool uses(const struct db_view *view, const char *project, const struct db_device *device,
-                 const struct db_storage_volume *row)
+bool storage_usage_is_device(const struct db_view *view, const char *project,
+                             const struct db_device *device, const struct db_storage_volume *row)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 	const char *source = smap_get(&device->config, "source");
-	const char *rest = str_after(source, row->name);
 	const char *effective;
 
-	if (!is_disk_of(device, row->pool) || !rest || (*rest != '\0' && *rest != '/'))
+	if (!is_disk_of(device, row->pool) || !str_equals(source, row->name))
 		return false;
 	return project_effective(view, project, PROJECT_VOLUMES, &effective, &ignored) == 0 &&
 	       strcmp(effective, row->project) == 0;
@@ -128,7 +126,7 @@ static bool devices_use(const struct db_view *view, const char *project,
                         const struct db_devices *devices, const struct db_storage_volume *row)
 {
 	for (size_t i = 0; i < devices->n; i++)
-		if (uses(view, project, &devices->rows[i], row))
+		if (storage_usage_is_device(view, project, &devices->rows[i], row))
 			return true;
 
 	return false;

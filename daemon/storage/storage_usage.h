@@ -31,6 +31,10 @@ struct json_object *storage_usage_of_volume(const struct db_view *view,
 bool storage_usage_is_in_use(const struct db_view *view, const struct db_storage_volume *row,
                              bool with_profiles);
 
+/* Whether a device, of an instance or profile of 'project', is a custom volume. */
+bool storage_usage_is_device(const struct db_view *view, const char *project,
+                             const struct db_device *device, const struct db_storage_volume *row);
+
 /* Whether the instance uses a custom volume, and whether another one does besides it. */
 bool storage_usage_is_of(const struct db_view *view, const struct db_storage_volume *row,
                          const struct db_expanded *inst);

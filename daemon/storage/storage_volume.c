@@ -14,6 +14,7 @@
 #include "daemon/storage/storage_private.h"
 #include "daemon/storage/storage_service.h"
 #include "daemon/storage/storage_usage.h"
+#include "daemon/storage/storage_volume_users.h"
 #include "db/cache.h"
 #include "drivers/storage/storage_conf.h"
 #include "drivers/storage/unpack.h"
@@ -288,9 +289,11 @@ int storage_volume_rename(struct state *state, struct operation *operation,
                           const struct storage_volume_id *id, const char *new_name,
                           struct error **err)
 {
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 	scoped(locks_releasep) struct lock *lock = NULL;
 	const struct storage_volume_new wanted = { .id = { id->project, id->pool, new_name } };
+	const struct db_storage_volume *row = NULL;
 
 	int r = storage_volume_check_new(state, &wanted, err);
 	if (r == 0)
@@ -298,20 +301,28 @@ int storage_volume_rename(struct state *state, struct operation *operation,
 	if (r == 0)
 		r = storage_ref_lock(state, &ref, operation, &lock, err);
 	if (r == 0)
-		r = storage_volume_check_delete(state, id, err);
+		r = storage_volume_here(state, id, STORAGE_FAMILIES, &view, &row, err);
+	if (r == 0)
+		r = storage_volume_users_check(view, row, err);
 	if (r < 0)
 		return r;
 
 	scoped_free char *disk_name =
 		storage_layout_disk_name(STORAGE_CUSTOM, id->project, new_name);
 	r = storage_driver_volume_rename(&ref.vol, disk_name, err);
-	if (r == 0)
-		r = storage_rows_rename(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			new_name, err);
-	if (r == 0)
-		storage_volume_event(operation, &wanted.id, "storage-volume-renamed");
-	return r;
+	if (r < 0)
+		return r;
+	r = storage_volume_users_follow(state, id, &wanted.id, true, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+		scoped_free char *old_name = TAKE_PTR(ref.disk_name);
+
+		ref.vol.name = disk_name;
+		storage_driver_volume_rename(&ref.vol, old_name, &ignored);
+		return r;
+	}
+	storage_volume_event(operation, &wanted.id, "storage-volume-renamed");
+	return 0;
 }
 
 int storage_volume_space(struct state *state, const struct storage_volume_id *id,

@@ -1,10 +1,12 @@
 /* Moves of custom volumes: to another pool or project, or from another member to this one. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/connect.h"
 #include "daemon/core/state.h"
 #include "daemon/storage/storage_usage.h"
 #include "daemon/storage/storage_volume.h"
+#include "daemon/storage/storage_volume_users.h"
 #include "db/cache.h"
 #include "lib/base/alloc.h"
 #include "lib/net/url.h"
@@ -47,12 +49,24 @@ int storage_volume_move(struct state *state, struct operation *operation,
 		r = storage_volume_find(view, id, copy.source_member, &row, err);
 	if (r < 0)
 		return r;
-	if (storage_usage_is_in_use(view, row, true))
+	/* Devices name a pool and a volume of their own member and project. */
+	bool is_in_use = storage_usage_is_in_use(view, row, true);
+	if (is_in_use && (member || strcmp(id->project, to->project) != 0))
 		return error_set(err, 400, "The storage volume is still in use");
-
-	r = storage_volume_create(state, operation, &copy, err);
+	r = storage_volume_users_check(view, row, err);
+	if (r == 0)
+		r = storage_volume_create(state, operation, &copy, err);
 	if (r < 0)
 		return r;
-	return member ? delete_there(state, member, id, err)
-	              : storage_volume_delete(state, operation, id, err);
+	if (member)
+		return delete_there(state, member, id, err);
+
+	r = is_in_use ? storage_volume_users_follow(state, id, to, false, err) : 0;
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
+
+		storage_volume_delete(state, NULL, to, &ignored);
+		return r;
+	}
+	return storage_volume_delete(state, operation, id, err);
 }

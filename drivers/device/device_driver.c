@@ -94,8 +94,7 @@ static int check_required(const struct device_driver *driver, const struct smap 
 	return 0;
 }
 
-int device_driver_validate(const char *name, const struct smap *config, bool is_profile,
-                           struct error **err)
+int device_driver_validate(const char *name, const struct smap *config, struct error **err)
 {
 	if (!device_driver_is_valid_name(name))
 		return error_set(err, 400, "Invalid device name \"%s\"", name);
@@ -104,7 +103,7 @@ int device_driver_validate(const char *name, const struct smap *config, bool is_
 		return -EINVAL;
 
 	int r = check_keys(driver, config, err);
-	if (r == 0 && !is_profile)
+	if (r == 0)
 		r = check_required(driver, config, err);
 	if (r == 0 && driver->validate)
 		r = driver->validate(name, config, err);

@@ -78,12 +78,10 @@ const struct device_driver *device_driver_find(const char *name, const struct sm
                                                struct error **err);
 
 /*
- * Checks a whole device: its name, type, each key, and the driver's own rules. Fails with a 400
- * that names the device. 'is_profile': keys that an instance must add ("path" of a root disk is
- * never one of them) may be missing.
+ * Checks a whole device, of an instance or of a profile: its name, type, each key, and the driver's
+ * own rules. Fails with a 400 that names the device.
  */
-int device_driver_validate(const char *name, const struct smap *config, bool is_profile,
-                           struct error **err);
+int device_driver_validate(const char *name, const struct smap *config, struct error **err);
 
 /* Whether the device's name itself is allowed: no slash, no control characters, 1 to 64 bytes. */
 bool device_driver_is_valid_name(const char *name);

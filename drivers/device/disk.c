@@ -127,6 +127,8 @@ static int validate(const char *name, const struct smap *config, struct error **
 		                 path);
 	if (pool && path_is_absolute(source))
 		return error_set(err, 400, "Storage volumes cannot be specified as absolute paths");
+	if (pool && (strchr(source, '/') || strcmp(source, ".") == 0 || strcmp(source, "..") == 0))
+		return error_set(err, 400, "Invalid volume name \"%s\"", source);
 	if (pool && smap_is_true(config, "recursive"))
 		return error_set(
 			err, 400,

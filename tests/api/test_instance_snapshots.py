@@ -193,6 +193,31 @@ def test_volumes_of_others_are_left_alone(container, host, snapshots, volume):
     assert host.get(container.url).metadata["status"] == "Running"
 
 
+def test_a_volume_follows_its_name_and_pool(container, host, volume, name):
+    """Devices of instances that are stopped change with it; those that run keep it where it is."""
+    def attached():
+        return host.get(container.url).metadata["devices"]["data"]
+
+    assert container.output("sh", "-c", "echo kept > /mnt/f")[0] == 0
+    answer = host.post(volume, {"name": "other"})
+    assert answer.status == 400 and "still in use by running instances" in answer.error
+    assert attached()["source"] == "data" and host.get(volume).status == 200
+    container.state("stop", force=True)
+    assert host.post("/1.0/storage-pools", {"name": name, "driver": "dir"}).status == 201
+    assert host.post(volume, {"name": "other"}).status == 202
+    assert attached()["source"] == "other"
+    assert host.post(volume[:-4] + "other", {"name": "moved", "pool": name}).status == 202
+    assert (attached()["source"], attached()["pool"]) == ("moved", name)
+    container.state("start")
+    assert container.output("cat", "/mnt/f") == (0, "kept\n")
+    container.state("stop", force=True)
+    there = "/1.0/storage-pools/%s/volumes/custom/moved" % name
+    assert host.post(there, {"name": "data", "pool": "default"}).status == 202
+    assert host.delete("/1.0/storage-pools/" + name).status == 200
+    container.state("start")
+    assert container.output("cat", "/mnt/f") == (0, "kept\n")
+
+
 def test_a_volume_that_cannot_be_snapshotted(container, host, snapshots, volume):
     """Nothing of the whole is left."""
     assert host.patch(volume, {"config": {"snapshots.pattern": "a/b"}}).status == 202

@@ -19,6 +19,10 @@ def test_unknown_things_are_refused_as_lxd_does(client):
     assert client.request("BREW", "/1.0/profiles").status == 404
     assert client.get("/1.0", recursion="x").status == 400
     assert client.get("/1.0/profiles", all_projects="maybe").status == 400
+    for path in ("profiles", "instances", "images", "operations", "storage-volumes", "warnings"):
+        answer = client.get("/1.0/" + path, all_projects="true", project="default")
+        assert answer.status == 400 and "requesting all projects" in answer.error, path
+        assert client.get("/1.0/" + path, all_projects="false", project="default").status == 200
     assert client.get("/1.0/profiles", filter="name eq").status == 400
 
 

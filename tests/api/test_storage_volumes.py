@@ -278,7 +278,15 @@ def test_rename_and_use(client, volumes, pool, folder, name):
     client.post("/1.0/profiles", {"name": name, "devices": {"data": device}})
     assert client.get(path).metadata["used_by"] == ["/1.0/profiles/" + name]
     assert client.delete(path).status == 400
-    assert client.delete("/1.0/profiles/" + name).status == 200
+    assert client.post("/1.0/profiles", {"name": name + "x", "devices": {
+        "other": dict(device, source=name + "x")}}).status in (201, 202)
+    assert client.post(path, {"name": name + "n"}).status == 202
+    assert client.get("/1.0/profiles/" + name).metadata["devices"]["data"]["source"] == name + "n"
+    assert client.get("/1.0/profiles/" + name + "x").metadata["devices"]["other"]["source"] == name + "x"
+    assert client.get(path + "n").metadata["used_by"] == ["/1.0/profiles/" + name]
+    assert client.post(path + "n", {"name": name}).status == 202
+    for profile in (name, name + "x"):
+        assert client.delete("/1.0/profiles/" + profile).status in (200, 202)
 
     assert client.post(path, {"name": ""}).status == 400
     assert client.post(path, {"name": "a/b"}).status == 400

@@ -733,7 +733,7 @@ static struct run_config *start_device(const char *name, struct smap *config, st
 		                    .volatile_config = vol };
 	struct run_config *run = NULL;
 
-	OK(device_driver_validate(name, config, false, &err));
+	OK(device_driver_validate(name, config, &err));
 	OK(device_driver_volatile(&dev, &err));
 	OK(device_driver_start(&dev, &run, &err));
 	return run;

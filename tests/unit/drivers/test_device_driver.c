@@ -42,7 +42,7 @@ static void good_devices_are_taken(void **state)
 		scoped(smap_done) struct smap config = { 0 };
 		scoped(error_freep) struct error *err = NULL;
 		fill(&config, good[i]);
-		if (device_driver_validate("dev0", &config, false, &err) < 0)
+		if (device_driver_validate("dev0", &config, &err) < 0)
 			fail_msg("%s: %s", good[i], err->msg);
 	}
 }
@@ -70,6 +70,10 @@ static void wrong_devices_are_refused(void **state)
 		"type=disk path=/mnt",
 		"type=disk path=/mnt source=srv",
 		"type=disk path=/mnt source=/srv pool=default",
+		"type=disk path=/mnt source=. pool=default",
+		"type=disk path=/mnt source=.. pool=default",
+		"type=disk path=/mnt source=a/b pool=default",
+		"type=disk path=/mnt source=../a pool=default",
 		"type=disk path=/../etc source=/srv",
 		"type=disk path=/mnt source=/srv size=1GiB",
 		"type=disk path=/mnt source=/srv propagation=bogus",
@@ -81,7 +85,7 @@ static void wrong_devices_are_refused(void **state)
 		scoped(smap_done) struct smap config = { 0 };
 		scoped(error_freep) struct error *err = NULL;
 		fill(&config, wrong[i]);
-		if (device_driver_validate("dev0", &config, false, &err) == 0)
+		if (device_driver_validate("dev0", &config, &err) == 0)
 			fail_msg("%s was taken", wrong[i]);
 		assert_int_equal(err->status, 400);
 	}
@@ -107,7 +111,7 @@ static void control_characters_never_get_through(void **state)
 
 	fill(&config, "type=disk source=/");
 	smap_set(&config, "path", "/mnt\nx");
-	assert_true(device_driver_validate("d", &config, false, &err) < 0);
+	assert_true(device_driver_validate("d", &config, &err) < 0);
 
 	/* Even if nobody validated. */
 	scoped(smap_done) struct smap none = { 0 };
