@@ -79,9 +79,10 @@ static void print_key(const struct conf_key *key)
 	printf("| `%s` | %s", key->name, type_text(key->type));
 	for (size_t i = 0; key->choices && key->choices[i]; i++)
 		printf("%s `%s`", i ? "," : "", key->choices[i]);
-	printf(" | %s%s%s | %s | %s |\n", key->fallback && *key->fallback ? "`" : "",
+	printf(" | %s%s%s | %s | %s%s |\n", key->fallback && *key->fallback ? "`" : "",
 	       key->fallback ? key->fallback : "", key->fallback && *key->fallback ? "`" : "",
-	       key->flags & CONF_LIVE ? "yes" : "no", key->doc ? key->doc : "");
+	       key->flags & CONF_LIVE ? "yes" : "no", key->doc ? key->doc : "",
+	       key->flags & CONF_IDLE ? " *Accepted, no effect yet.*" : "");
 }
 
 static void print_config(void)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/core/dirs.h"
+#include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_service.h"
 #include "daemon/instance/instance_volatile.h"
@@ -208,6 +209,7 @@ int instance_spec_device_start(const struct instance *inst, const struct db_devi
 	struct storage_volume_id volume;
 	bool has_volume = volume_of(inst, row, &volume);
 	scoped_free char *within = NULL;
+	scoped_free char *names = server_conf_string(inst->state, "instances.nic.host_name");
 
 	int r = find_within(inst, row, &within, err);
 	if (r < 0)
@@ -231,6 +233,7 @@ int instance_spec_device_start(const struct instance *inst, const struct db_devi
 		.source_within = within,
 		.volume_is_shifted = attached.is_bound_as_is,
 		.instance_is_privileged = is_privileged(inst),
+		.is_named_by_mac = strcmp(names, "mac") == 0,
 	};
 	r = device_driver_volatile(&device, err);
 	if (r == 0)

@@ -223,7 +223,13 @@ int project_limits_check_instance(const struct db_project *project, const struct
 /* Sums of what the instances of a project ask for. */
 struct sums {
 	int64_t containers, vms, cpu, memory, processes, disk;
+	struct smap pools; /* Of the disks, as text, by the pool's name. */
 };
+
+static void sums_done(struct sums *sums)
+{
+	smap_done(&sums->pools);
+}
 
 /* A key that a limit sums up must be set on each instance: without it the sum says nothing. */
 static int add_key(const struct db_project *project, const struct smap *config, const char *key,
@@ -244,7 +250,15 @@ static int add_key(const struct db_project *project, const struct smap *config, 
 	return 0;
 }
 
-static void add_disk(const struct db_devices *devices, int64_t *sum)
+static void add_to_pool(struct sums *sums, const char *pool, int64_t size)
+{
+	int64_t before = 0;
+
+	(void)parse_int64(smap_get_or(&sums->pools, pool, "0"), &before);
+	smap_setf(&sums->pools, pool, "%" PRId64, before + size);
+}
+
+static void add_disk(const struct db_devices *devices, struct sums *sums)
 {
 	for (size_t i = 0; i < devices->n; i++) {
 		const struct smap *config = &devices->rows[i].config;
@@ -252,8 +266,11 @@ static void add_disk(const struct db_devices *devices, int64_t *sum)
 		int64_t n = 0;
 
 		if (str_equals(smap_get(config, "type"), "disk") &&
-		    str_equals(smap_get(config, "path"), "/") && size && parse_size(size, &n) == 0)
-			*sum += n;
+		    str_equals(smap_get(config, "path"), "/") && size &&
+		    parse_size(size, &n) == 0) {
+			sums->disk += n;
+			add_to_pool(sums, smap_get_or(config, "pool", ""), n);
+		}
 	}
 }
 
@@ -261,7 +278,7 @@ static int add_instance(const struct db_project *project, int64_t type, const st
                         const struct db_devices *devices, struct sums *sums, struct error **err)
 {
 	*(type == DB_INSTANCE_VM ? &sums->vms : &sums->containers) += 1;
-	add_disk(devices, &sums->disk);
+	add_disk(devices, sums);
 	if (add_key(project, config, "limits.cpu", false, &sums->cpu, err) < 0 ||
 	    add_key(project, config, "limits.memory", true, &sums->memory, err) < 0 ||
 	    add_key(project, config, "limits.processes", false, &sums->processes, err) < 0)
@@ -313,6 +330,19 @@ static int check_sums(const struct db_project *project, const struct db_project 
 		                         str_or_empty(smap_get(&project->config, key))))
 			continue;
 		int r = check_sum(project, key, checks[i].is_size, checks[i].sum, err);
+		if (r < 0)
+			return r;
+	}
+
+	SMAP_FOREACH (e, &s->pools) {
+		scoped_free char *key = xasprintf("limits.disk.pool.%s", e->key);
+		int64_t sum = 0;
+
+		(void)parse_int64(e->value, &sum);
+		if (before && str_equals(str_or_empty(smap_get(&before->config, key)),
+		                         str_or_empty(smap_get(&project->config, key))))
+			continue;
+		int r = check_sum(project, key, true, sum, err);
 		if (r < 0)
 			return r;
 	}
@@ -406,7 +436,7 @@ int project_limits_check_room(struct db_tx *tx, const char *project, int type, i
                               struct error **err)
 {
 	scoped(db_project_done) struct db_project row = { 0 };
-	struct sums s = { 0 };
+	scoped(sums_done) struct sums s = { 0 };
 
 	int r = db_project_get(tx, project, &row, err);
 	if (r < 0)
@@ -471,7 +501,7 @@ int project_limits_check_change(struct db_tx *tx, const struct db_project *befor
 	scoped(db_instance_list_done) struct db_instances instances = { 0 };
 	scoped(db_profile_list_done) struct db_profiles profiles = { 0 };
 	bool is_tighter = is_restricted(wanted) && has_changed(before, wanted, "restricted");
-	struct sums s = { 0 };
+	scoped(sums_done) struct sums s = { 0 };
 	int r = 0;
 
 	if (is_tighter) {

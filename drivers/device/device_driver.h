@@ -48,6 +48,7 @@ struct device {
 		*source_within; /* disk with a path of the host: see struct run_mount; or NULL. */
 	bool volume_is_shifted; /* It has host ids on disk already: mount it as it is. */
 	bool instance_is_privileged;
+	bool is_named_by_mac; /* nic: the host's end is named after "hwaddr", not by chance. */
 };
 
 struct device_driver {

@@ -78,7 +78,7 @@ static const struct conf_key keys[] = {
 	  .doc = "How the host caches a virtual machine's disk." },
 	{ .name = "io.threads", .type = CONF_UINT, .flags = CONF_VM,
 	  .doc = "Threads that serve a shared folder." },
-	{ .name = "initial.*", .type = CONF_STRING,
+	{ .name = "initial.*", .type = CONF_STRING, .flags = CONF_IDLE,
 	  .doc = "Config that the root volume gets when it is made." },
 	{ .name = NULL },
 };

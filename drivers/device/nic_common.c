@@ -49,8 +49,16 @@ int nic_common_fill_volatile(const struct device *dev, struct error **err)
 	(void)err;
 	if (!value_of(dev, "hwaddr"))
 		smap_set_take(dev->volatile_config, "hwaddr", random_mac(MAC_PREFIX));
-	if (!value_of(dev, "host_name")) {
+	if (!value_of(dev, "host_name") && dev->is_named_by_mac) {
+		uint8_t mac[NET_LINK_MAC_SIZE] = { 0 };
+
+		/* As clients of LXD know it. */
+		net_link_parse_mac(value_of(dev, "hwaddr"), mac);
+		smap_setf(dev->volatile_config, "host_name", "lxd%02x%02x%02x%02x%02x%02x", mac[0],
+		          mac[1], mac[2], mac[3], mac[4], mac[5]);
+	} else if (!value_of(dev, "host_name")) {
 		uint32_t number;
+
 		random_bytes(&number, sizeof(number));
 		smap_setf(dev->volatile_config, "host_name", "veth%08" PRIx32, number);
 	}

@@ -34,7 +34,7 @@ static const struct conf_key pool_keys[] = {
 	  .doc = "Directory that holds the pool; it must be empty." },
 	{ .name = "rsync.bwlimit", .type = CONF_SIZE, .flags = CONF_LIVE, .fallback = "0",
 	  .doc = "Most bytes a second that copies may send, or 0." },
-	{ .name = "rsync.compression", .type = CONF_BOOL, .flags = CONF_LIVE, .fallback = "true",
+	{ .name = "rsync.compression", .type = CONF_BOOL, .flags = CONF_LIVE | CONF_IDLE, .fallback = "true",
 	  .doc = "Whether streams between servers are compressed." },
 	{ .name = NULL },
 };

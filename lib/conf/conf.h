@@ -39,6 +39,7 @@ enum conf_flag {
 	CONF_INTERNAL = 1 << 4,  /* Only the daemon sets it (volatile.*). */
 	CONF_CONTAINER = 1 << 5, /* Only for containers. */
 	CONF_VM = 1 << 6,        /* Only for virtual machines. */
+	CONF_IDLE = 1 << 8,      /* Kept and shown, and does nothing yet. */
 	CONF_READONLY = 1 << 7,  /* Cannot change after creation. */
 };
 

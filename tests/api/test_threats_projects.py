@@ -154,6 +154,17 @@ def test_limits_are_not_set_below_what_is_there(world, project):  # noqa: F811
                           project=project))
 
 
+def test_pools_have_limits_of_their_own(world, project):  # noqa: F811
+    c, path = world.client, "/1.0/projects/" + project
+    disk = {"root": dict(ROOT["root"], size="10MiB")}
+    assert c.patch(path, {"config": {"limits.disk.pool.pool": "25MiB", "limits.disk.pool.other": "0"}}).status == 200
+    for name, is_good in (("d1", True), ("d2", True), ("d3", False)):
+        answer = c.post("/1.0/instances", {"name": name, "devices": disk, "source": {"type": "none"}}, project=project)
+        assert is_done(world, answer) if is_good else refused(answer) and "limits.disk.pool.pool" in answer.error
+    assert refused(c.patch(path, {"config": {"limits.disk.pool.pool": "19MiB"}}))
+    assert c.patch(path, {"config": {"limits.disk.pool.pool": "20MiB"}}).status == 200
+
+
 @pytest.fixture
 def shared(container, tmp_path, name):
     """A folder of the host that a restricted project may use, and an instance "t" of it."""

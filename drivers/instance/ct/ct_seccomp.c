@@ -56,19 +56,25 @@ static void add_rules(struct strbuf *text, const char *value, const char *action
 	}
 }
 
+/* A key, or the word for it that older clients say. */
+static const char *either(const struct smap *config, const char *key, const char *older)
+{
+	const char *value = smap_get_or(config, key, NULL);
+
+	return value ? value : smap_get_or(config, older, NULL);
+}
+
 int ct_seccomp_policy(const struct smap *config, struct strbuf *ret_text, struct error **err)
 {
 	const char *raw = smap_get_or(config, "raw.seccomp", NULL);
-	const char *allow = smap_get_or(config, "security.syscalls.allow", NULL);
-	const char *deny = smap_get_or(config, "security.syscalls.deny", NULL);
-	bool deny_default = !parse_is_false(smap_get(config, "security.syscalls.deny_default"));
+	const char *allow =
+		either(config, "security.syscalls.allow", "security.syscalls.whitelist");
+	const char *deny = either(config, "security.syscalls.deny", "security.syscalls.blacklist");
+	bool deny_default = !parse_is_false(either(config, "security.syscalls.deny_default",
+	                                           "security.syscalls.blacklist_default"));
 
-	if (!allow)
-		allow = smap_get_or(config, "security.syscalls.whitelist", NULL);
-	if (!deny)
-		deny = smap_get_or(config, "security.syscalls.blacklist", NULL);
-
-	if (smap_is_true(config, "security.syscalls.deny_compat"))
+	if (parse_is_true(either(config, "security.syscalls.deny_compat",
+	                         "security.syscalls.blacklist_compat")))
 		return error_set(err, 400, "\"security.syscalls.deny_compat\" is not supported");
 	if (raw) {
 		strbuf_add(ret_text, raw);

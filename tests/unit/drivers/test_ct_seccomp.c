@@ -29,6 +29,16 @@ static void lists_are_printed_anew(void **state)
 	scoped(strbuf_done) struct strbuf text = { 0 };
 	scoped(error_freep) struct error *err = NULL;
 
+	/* The words of older clients say the same, and less than the newer ones. */
+	smap_set(&config, "security.syscalls.blacklist_default", "false");
+	assert_int_equal(ct_seccomp_policy(&config, &text, &err), 0);
+	assert_int_equal(text.size, 0);
+	smap_set(&config, "security.syscalls.deny_default", "true");
+	assert_int_equal(ct_seccomp_policy(&config, &text, &err), 0);
+	assert_true(text.size > 0);
+	strbuf_truncate(&text, 0);
+	smap_unset(&config, "security.syscalls.blacklist_default");
+
 	smap_set(&config, "security.syscalls.deny_default", "false");
 	smap_set(&config, "security.syscalls.deny", "mount\n\n keyctl errno 1 \nptrace kill");
 	assert_int_equal(ct_seccomp_policy(&config, &text, &err), 0);

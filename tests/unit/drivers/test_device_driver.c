@@ -147,6 +147,13 @@ static void hardware_addresses_stay(void **state)
 	assert_string_equal(run->links[0].hwaddr, smap_get(&kept, "hwaddr"));
 	assert_string_equal(run->links[0].name, "eth0");
 	run_config_free(run);
+
+	struct device by_mac = dev;
+	by_mac.is_named_by_mac = true;
+	smap_unset(&kept, "host_name");
+	smap_set(&kept, "hwaddr", "00:16:3e:0a:Bc:01");
+	assert_int_equal(device_driver_volatile(&by_mac, &err), 0);
+	assert_string_equal(smap_get(&kept, "host_name"), "lxd00163e0abc01");
 }
 
 static void tables_are_complete(void **state)
