@@ -132,6 +132,17 @@ class Member:
         self.dir.mkdir(exist_ok=True)
         self.bed.save()
 
+    def spawn(self, log, env):
+        """Executes the daemon in the namespaces and the cgroup; the child of the process is the daemon."""
+        enter = 'for d in "${@:3:$1}"; do echo $$ >"$d/cgroup.procs"; done; h=$2; shift $(($1 + 2)); ' \
+                'exec nsenter -t "$h" -n -m -p -i -u -- "$@"'
+        groups = [str(f) for f in cgroup_folders(self.bed.cgroup(self))]
+        process = subprocess.Popen(
+            ['bash', '-c', enter, 'enter', str(len(groups)), str(self.holder), *groups, *self.bed.daemon],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True)
+        self.bed.processes.append(process)
+        return process
+
     def start(self, timeout=60, environment=None):
         """Starts the daemon and waits until it says that it is ready."""
         path = self.bed.dir / f'{self.name}.notify'
@@ -143,14 +154,8 @@ class Member:
         notify.settimeout(0.2)
         env = {k: v for k, v in os.environ.items() if not k.startswith(('LISTEN_', 'LXD_', 'MUSTER_'))}
         env |= {'MUSTER_DIR': str(self.dir), 'NOTIFY_SOCKET': str(path)} | (environment or {})
-        enter = 'for d in "${@:3:$1}"; do echo $$ >"$d/cgroup.procs"; done; h=$2; shift $(($1 + 2)); ' \
-                'exec nsenter -t "$h" -n -m -p -i -u -- "$@"'
-        groups = [str(f) for f in cgroup_folders(self.bed.cgroup(self))]
         with open(self.log, 'ab') as log:
-            process = subprocess.Popen(
-                ['bash', '-c', enter, 'enter', str(len(groups)), str(self.holder), *groups, *self.bed.daemon],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True)
-        self.bed.processes.append(process)
+            process = self.spawn(log, env)
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -258,11 +263,14 @@ def remove_cgroup(folder):
 
 
 class Testbed:
+    member_class = Member
+
     def __init__(self, folder, net='10.89.0', build=ROOT / 'build', daemon=None):
         self.dir = pathlib.Path(folder)
         self.net = net
         self.build = pathlib.Path(build)
         self.daemon = daemon or [str(self.build / 'musterd'), '--group', 'root']
+        self.init = [str(self.build / 'musterd'), 'init', '--preseed']
         self.switch = 0
         self.members = []
         self.processes = []
@@ -295,7 +303,7 @@ class Testbed:
         bed = cls(folder, state['net'], state['build'], state['daemon'])
         bed.switch = state['switch']
         for number, unshare, holder, pid in state['members']:
-            member = Member(bed, number)
+            member = cls.member_class(bed, number)
             member.unshare, member.holder, member.pid = unshare, holder, pid
             bed.members.append(member)
         return bed
@@ -318,7 +326,7 @@ class Testbed:
         return self
 
     def add(self):
-        member = Member(self, len(self.members) + 1)
+        member = self.member_class(self, len(self.members) + 1)
         self.members.append(member)
         member.make()
         return member
@@ -362,7 +370,7 @@ cluster:
     def form(self, driver='dir'):
         """Makes a cluster of the members, by preseed and join token."""
         first = self.members[0]
-        first.inside(self.build / 'musterd', 'init', '--preseed', text=self.preseed_first(driver))
+        first.inside(*self.init, text=self.preseed_first(driver))
         for member in self.members[1:]:
             self.join(member)
 
@@ -374,7 +382,7 @@ cluster:
 
     def join(self, member, through=None):
         token = self.token(member.name, through)
-        member.inside(self.build / 'musterd', 'init', '--preseed', text=self.preseed_join(member, token))
+        member.inside(*self.init, text=self.preseed_join(member, token))
 
     def member(self, name):
         return next(m for m in self.members if m.name == name)
