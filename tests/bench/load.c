@@ -146,7 +146,7 @@ static int once(const struct load *load, struct http_client *client, unsigned lo
 		                          .body = body,
 		                          .body_size = body ? strlen(body) : 0,
 		                          .timeout_ms = 120 * 1000 };
-	const char *operation;
+	scoped_free char *operation = NULL;
 
 	if (http_client_do(client, &req, &res, err) < 0)
 		return -EIO;
@@ -157,7 +157,9 @@ static int once(const struct load *load, struct http_client *client, unsigned lo
 
 	if (jv_parse(res.body, res.size, &envelope, err) < 0)
 		return -EPROTO;
-	operation = jv_text(envelope, "operation");
+	/* In a cluster LXD names the project behind a "?". */
+	const char *url = jv_text(envelope, "operation");
+	operation = xstrndup(url, strcspn(url, "?"));
 	if (load->exec && follow_exec(client, operation, envelope) < 0)
 		return error_set(err, 500, "No descriptors to connect to");
 
@@ -167,7 +169,8 @@ static int once(const struct load *load, struct http_client *client, unsigned lo
 	if (http_client_query(client, "GET", wait, NULL, 120 * 1000, &end, err) < 0)
 		return -EIO;
 	if (jv_number(jv_member(end, "metadata"), "status_code") != 200)
-		return error_set(err, 500, "%s", jv_text(jv_member(end, "metadata"), "err"));
+		return error_set(err, 500, "%s: %s", jv_text(jv_member(end, "metadata"), "status"),
+		                 jv_text(jv_member(end, "metadata"), "err"));
 	return 0;
 }
 
