@@ -701,9 +701,12 @@ static void start_background(struct cluster *cluster)
 		                        .arg = cluster };
 	const struct task_spec roles = { .name = "roles", .run = run_roles, .arg = cluster };
 
+	/* Waits for the loop, which asks for members by their certificates under the lock. */
+	struct task *roles_task = task_new(cluster->loop, cluster->jobs, &roles);
+	struct task *beat_task = task_new(cluster->loop, cluster->jobs, &beat);
 	mutex_lock(&cluster->lock);
-	cluster->roles = task_new(cluster->loop, cluster->jobs, &roles);
-	cluster->beat = task_new(cluster->loop, cluster->jobs, &beat);
+	cluster->roles = roles_task;
+	cluster->beat = beat_task;
 	mutex_unlock(&cluster->lock);
 	events_hub_start(cluster->hub);
 }
