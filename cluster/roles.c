@@ -4,6 +4,7 @@
  *  1. one member: nothing; two members: the leader is the only voter, the other a stand-by, so that
  *     its copy is there when the leader's is lost;
  *  2. a member that may not hold a role (evacuated) has one: promote a replacement, then demote it;
+ *     a voter without a replacement goes only if that makes the quorum no easier to lose;
  *  3. a failure domain with online members has no voter while another has several: promote there;
  *  4. too few online voters: promote a stand-by, else a spare;
  *  5. too many online voters: demote one, never the leader, from the fullest domain;
@@ -13,7 +14,9 @@
  * Rule 4 stands before rule 6: a replacement comes before the demotion. The mending of domains by
  * rule 3 makes one voter too many for a moment, which rule 5 takes from the fullest domain. Rule 6
  * leaves the one offline voter of three alone: without it two of two would be needed instead of two
- * of three, which is no better, and it mostly comes back.
+ * of three, which is no better, and it mostly comes back. For the same reason rule 2 leaves the one
+ * evacuated voter of three: as long as it runs, one of the others may be lost. When it shuts down
+ * it hands its role over (handover.h); when it is switched off, the others are enough.
  */
 #include "cluster/roles.h"
 
@@ -299,6 +302,18 @@ static size_t count_fit_voters(const struct view *view)
 	return n;
 }
 
+/*
+ * Whether an evacuated voter is better kept than demoted: those that stay are a majority even when
+ * all evacuated ones are switched off, and one less would be an even number, of which as many are
+ * needed.
+ */
+static bool is_better_kept(const struct view *view)
+{
+	size_t n_voters = count(view, ROLE_VOTER, true) + count(view, ROLE_VOTER, false);
+
+	return n_voters % 2 == 1 && count_fit_voters(view) >= n_voters / 2 + 1;
+}
+
 static bool change_of_unfit(const struct view *view, const struct roles_targets *targets,
                             struct roles_change *ret_change)
 {
@@ -308,7 +323,7 @@ static bool change_of_unfit(const struct view *view, const struct roles_targets 
 		if (count_fit_voters(view) < targets->max_voters &&
 		    change(best_new_voter(view, NULL), ROLE_VOTER, ret_change))
 			return true;
-		if (has_quorum_without(view, m->id))
+		if (!is_better_kept(view) && has_quorum_without(view, m->id))
 			return change(m, ROLE_SPARE, ret_change);
 	}
 
