@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include "daemon/main_shutdown.h"
 #include "daemon/main_sql.h"
 #include "daemon/main_version.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/macro.h"
 
 struct command {
@@ -49,6 +51,17 @@ static int help(void)
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		printf("  %-18s %s\n", commands[i].name, commands[i].help);
 
+	return 0;
+}
+
+/* For tests: where this build can be made to fail. */
+static int list_failpoints(void)
+{
+	const struct failpoint **points = failpoint_list();
+
+	for (size_t i = 0; points[i]; i++)
+		printf("%-24s %s\n", points[i]->name, points[i]->text);
+	free(points);
 	return 0;
 }
 
@@ -92,6 +105,8 @@ int main(int argc, char **argv)
 		return help();
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
 		return main_version_run(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--failpoints") == 0)
+		return list_failpoints();
 
 	raise_limits();
 	return main_daemon_run(argc, argv);

@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/core/state.h"
 #include "daemon/service_manager.h"
 #include "daemon/startup.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/macro.h"
 
@@ -83,6 +85,19 @@ static void wait_for_end(struct state *state, const sigset_t *signals)
 	}
 }
 
+/* What tests ask for is in the environment; a build without failpoints knows none of the names. */
+static int arm_failpoints(void)
+{
+	const char *spec = getenv("MUSTER_FAILPOINTS");
+	scoped(error_freep) struct error *err = NULL;
+
+	if (!spec || failpoint_arm(spec, &err) == 0)
+		return 0;
+
+	fprintf(stderr, "Error: %s\n", err->msg);
+	return -1;
+}
+
 int main_daemon_run(int argc, char **argv)
 {
 	struct options o = { .level = LOG_LEVEL_WARN };
@@ -90,7 +105,7 @@ int main_daemon_run(int argc, char **argv)
 	scoped(error_freep) struct error *err = NULL;
 	sigset_t signals;
 
-	if (read_options(argc, argv, &o) < 0)
+	if (read_options(argc, argv, &o) < 0 || arm_failpoints() < 0)
 		return 1;
 
 	/* Blocked before there is a thread: all of them leave signals to this one. */

@@ -22,6 +22,7 @@
 #include "db/leader.h"
 #include "db/tx.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/random.h"
 #include "lib/base/thread.h"
 
@@ -553,11 +554,24 @@ static int commit(struct db *db, struct write *w, struct db_tx *tx, enum outcome
 		return r;
 	}
 
+	*ret_outcome = OUTCOME_DONE;
+	r = FAILPOINT("db.commit", NULL, "Before a transaction is committed", err);
+	if (r < 0)
+		return r;
 	r = db_tx_control(tx, "COMMIT", err);
 	if (r < 0 && tx->failure == DB_FAILURE_UNKNOWN)
 		*ret_outcome = OUTCOME_DOUBT;
 	else
 		*ret_outcome = outcome_before_commit(tx);
+	if (r < 0)
+		return r;
+	/* As if the answer had not come. */
+	r = FAILPOINT("db.committed", NULL, "When a transaction is committed, before that is known",
+	              err);
+	if (r < 0) {
+		tx->failure = DB_FAILURE_UNKNOWN;
+		*ret_outcome = OUTCOME_DOUBT;
+	}
 	return r;
 }
 

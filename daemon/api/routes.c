@@ -23,6 +23,7 @@
 #include "daemon/api/instances_bulk.h"
 #include "daemon/api/internal.h"
 #include "daemon/api/internal_cluster.h"
+#include "daemon/api/internal_failpoints.h"
 #include "daemon/api/internal_sql.h"
 #include "daemon/api/internal_storage.h"
 #include "daemon/api/metadata.h"
@@ -80,6 +81,7 @@ const struct route_table *const route_tables[] = {
 	/* Between members, and for tools on the unix socket. */
 	&internal_routes,
 	&internal_cluster_routes,
+	&internal_failpoints_routes,
 	&internal_sql_routes,
 	&internal_storage_routes,
 	NULL,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
 #include "lib/base/random.h"
@@ -67,6 +68,9 @@ int file_replace_at(int dir, const char *name, const void *data, size_t size, mo
 	scoped_free char *parent = path_dir(name);
 
 	int r = write_new(dir, temporary, data, size, mode);
+	if (r == 0)
+		r = FAILPOINT("file.replace", NULL, "Before a file that was written gets its name",
+		              NULL);
 	if (r == 0 && renameat(dir, temporary, dir, name) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -10,6 +10,7 @@
 
 #include "db/db.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/thread.h"
 #include "tests/kit/db_nodes.h"
 #include "tests/kit/db_proxy.h"
@@ -201,6 +202,52 @@ static void a_loss_and_then_a_refusal_leaves_all_or_nothing(void **state)
 	}
 }
 
+/* Each of its runs would return something else. */
+static int enter_and_count(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct entry *entry = arg;
+
+	entry->result = entry->n_runs + 1;
+	return enter(tx, arg, err);
+}
+
+static void a_commit_in_doubt_has_the_result_of_its_own_run(void **state)
+{
+	struct error *err = NULL;
+	struct entry entry = { .token = 700 };
+
+	(void)state;
+	if (!failpoint_exists())
+		skip();
+
+	assert_int_equal(failpoint_arm("db.committed=fail@1", &err), 0);
+	assert_int_equal(db_write(db, enter_and_count, &entry, &err), 1);
+	assert_int_equal(failpoint_arm("", &err), 0);
+	assert_int_equal(entry.n_runs, 1);
+	assert_int_equal(entry.n_committed, 1);
+	assert_int_equal(entry.n_undone, 0);
+	assert_int_equal(count_of(700), 1);
+}
+
+static void what_fails_before_the_commit_leaves_nothing(void **state)
+{
+	struct error *err = NULL;
+	struct entry entry = { .token = 701, .result = 3 };
+
+	(void)state;
+	if (!failpoint_exists())
+		skip();
+
+	assert_int_equal(failpoint_arm("db.commit=fail:28@1", &err), 0);
+	assert_int_equal(db_write(db, enter, &entry, &err), -ENOSPC);
+	error_clear(&err);
+	assert_int_equal(failpoint_arm("", &err), 0);
+	assert_int_equal(entry.n_undone, 1);
+	assert_int_equal(count_of(701), 0);
+	assert_int_equal(db_write(db, enter, &entry, &err), 3);
+	assert_int_equal(count_of(701), 1);
+}
+
 static void reads_survive_losses(void **state)
 {
 	(void)state;
@@ -346,6 +393,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_statement_is_an_error_of_ours),
 		cmocka_unit_test(a_loss_anywhere_repeats_nothing),
 		cmocka_unit_test(a_loss_and_then_a_refusal_leaves_all_or_nothing),
+		cmocka_unit_test(a_commit_in_doubt_has_the_result_of_its_own_run),
+		cmocka_unit_test(what_fails_before_the_commit_leaves_nothing),
 		cmocka_unit_test(reads_survive_losses),
 		cmocka_unit_test(writers_of_many_daemons_all_get_through),
 		cmocka_unit_test(a_gone_node_is_told_in_time),
