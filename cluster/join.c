@@ -20,6 +20,7 @@
 #include "db/schema.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/path.h"
@@ -303,6 +304,10 @@ static int become_member(struct joining *j, struct error **err)
 
 	HOOK(cluster, database_replaced);
 	r = enter_raft(j, err);
+	if (r == 0)
+		r = FAILPOINT("join.entered", NULL,
+		              "When a joiner is in the database's cluster and not a member yet",
+		              err);
 	if (r < 0)
 		return r;
 

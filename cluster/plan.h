@@ -10,8 +10,9 @@
  *
  * Before "committed" only the source may run the instance, after it only the target. A step that
  * stops in place goes from planned to paused to cleaned, one that starts in place from planned to
- * running to cleaned. An undone step may be planned again. A committed one is undone only by a
- * second conditional commit back to the source, when the target has said that it cannot start it.
+ * running to cleaned. What is not copied before it stops goes from planned to copied at once. An
+ * undone step may be planned again. A committed one is undone only by a second conditional commit
+ * back to the source ("returned"), when the target has said that it cannot start it.
  */
 #pragma once
 
@@ -33,8 +34,9 @@ enum plan_phase {
 	PLAN_PHASE_COMMITTED,
 	PLAN_PHASE_RUNNING,
 	PLAN_PHASE_CLEANED,
-	PLAN_PHASE_UNDONE,  /* Failed; the instance is where it was. */
-	PLAN_PHASE_SKIPPED, /* Nothing to do, or nowhere to go. */
+	PLAN_PHASE_UNDONE,   /* Failed; the instance is where it was. */
+	PLAN_PHASE_SKIPPED,  /* Nothing to do, or nowhere to go. */
+	PLAN_PHASE_RETURNED, /* The source has it again, but does not run it yet. */
 	N_PLAN_PHASES
 };
 
@@ -58,6 +60,9 @@ bool plan_phase_may_become(enum plan_phase from, enum plan_phase to);
 
 /* Whether a step in this phase has ended. */
 bool plan_phase_is_final(int64_t phase);
+
+/* Whether a step in this phase has begun and not ended. */
+bool plan_phase_is_under_way(int64_t phase);
 
 /* Whether the target owns the instance in this phase. */
 bool plan_phase_is_committed(int64_t phase);

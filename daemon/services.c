@@ -4,7 +4,9 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_boot.h"
 #include "daemon/instance/instance_create.h"
+#include "daemon/instance/instance_rebuild.h"
 #include "daemon/instance/instance_rename.h"
+#include "daemon/instance/instance_transfer.h"
 #include "daemon/member/member.h"
 #include "daemon/storage/storage_service.h"
 #include "lib/base/log.h"
@@ -12,14 +14,19 @@
 /* What is of use only once, and whose failure leaves the daemon of use. */
 static void tidy(struct state *state)
 {
-	scoped(error_freep) struct error *err = NULL;
+	static int (*const mends[])(struct state * state, struct error * *err) = {
+		instance_rename_mend,
+		instance_rebuild_mend,
+		instance_transfer_mend,
+		instance_create_sweep,
+	};
 
-	if (instance_rename_mend(state, &err) < 0)
-		log_warn("Failed taking back what was cut off: %s", err->msg);
-	error_free(err);
-	err = NULL;
-	if (instance_create_sweep(state, &err) < 0)
-		log_warn("Failed removing what creations have left: %s", err->msg);
+	for (size_t i = 0; i < COUNT_OF(mends); i++) {
+		scoped(error_freep) struct error *err = NULL;
+
+		if (mends[i](state, &err) < 0)
+			log_warn("Failed ending what was cut off: %s", err->msg);
+	}
 }
 
 int services_start(struct state *state, struct error **err)

@@ -98,13 +98,14 @@ int db_reservation_delete(struct db_tx *tx, int64_t id, struct error **err)
 }
 
 int db_reservation_delete_of(struct db_tx *tx, const char *project, const char *instance,
-                             struct error **err)
+                             const char *owner, struct error **err)
 {
 	return db_exec(tx,
 	               "DELETE FROM reservations"
 	               " WHERE instance = ?"
+	               "   AND owner = ?"
 	               "   AND project_id = (SELECT id FROM projects WHERE name = ?)",
-	               DB_ARGS(db_text(instance), db_text(project)), err);
+	               DB_ARGS(db_text(instance), db_text(owner), db_text(project)), err);
 }
 
 int db_reservation_delete_by(struct db_tx *tx, const char *owner, struct error **err)

@@ -43,9 +43,9 @@ int db_reservation_create(struct db_tx *tx, const struct db_reservation *row, in
                           struct error **err) MUST_CHECK;
 int db_reservation_delete(struct db_tx *tx, int64_t id, struct error **err) MUST_CHECK;
 
-/* Removes the one of an instance, if there is one. */
+/* Removes the one of an instance that 'owner' made, if there is one. */
 int db_reservation_delete_of(struct db_tx *tx, const char *project, const char *instance,
-                             struct error **err) MUST_CHECK;
+                             const char *owner, struct error **err) MUST_CHECK;
 
 /* Removes all that 'owner' made. */
 int db_reservation_delete_by(struct db_tx *tx, const char *owner, struct error **err) MUST_CHECK;

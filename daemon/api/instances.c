@@ -18,6 +18,7 @@
 #include "daemon/instance/instance_json.h"
 #include "daemon/instance/instance_remote.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/parse.h"
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
@@ -154,7 +155,7 @@ static int forward_filling(struct request *req, struct response *res,
 	};
 	int r = connect_call_member(req->state->cluster, row->member, &call, &operation, err);
 	if (r < 0) {
-		instance_create_undo(req->state, row->project, row->name);
+		instance_create_undo(req->state, row->id, row->name);
 		return r;
 	}
 
@@ -178,6 +179,8 @@ static int instances_create(struct request *req, struct response *res, struct er
 		return r;
 
 	r = instance_create_place(req, &new, &placement, err);
+	if (r == 0)
+		FAILPOINT_HERE("instance.placed", NULL, "When a new instance has its row");
 	if (r == 0 && strcmp(new.row.row.member, here) != 0) {
 		r = forward_filling(req, res, &new, placement, err);
 	} else if (r == 0) {
@@ -189,7 +192,7 @@ static int instances_create(struct request *req, struct response *res, struct er
 			r = response_operation(res, op, err);
 		}
 		if (r < 0)
-			instance_create_undo(req->state, row->project, row->name);
+			instance_create_undo(req->state, row->id, row->name);
 	}
 	instance_create_new_done(&new);
 	return r;

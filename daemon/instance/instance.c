@@ -150,6 +150,30 @@ struct instance *instance_of_row(struct state *state, const struct db_expanded *
 	return inst;
 }
 
+int instance_each_here(struct state *state, void (*fn)(const struct instance *inst),
+                       struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped_free char *here = state_member_name(state);
+	size_t n = 0;
+
+	int r = db_cache_view(state->cache, INSTANCE_FAMILIES, &view, err);
+	if (r < 0)
+		return r;
+
+	const struct db_expanded *const *rows = db_cache_instances(view, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i]->row.member, here) != 0)
+			continue;
+
+		struct instance *inst = instance_of_row(state, rows[i]);
+		inst->view = db_cache_view_ref(view);
+		fn(inst);
+		instance_free(inst);
+	}
+	return 0;
+}
+
 void instance_free(struct instance *inst)
 {
 	if (!inst)

@@ -19,6 +19,7 @@
 #include "daemon/storage/storage_instance.h"
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/data/jv.h"
 
@@ -43,6 +44,7 @@ struct json_object *instance_create_filling_json(const char *project, const char
 {
 	struct json_object *obj = jv_object();
 
+	jv_set_int(obj, "id", filling->id);
 	jv_set_string(obj, "project", project);
 	jv_set_string(obj, "name", name);
 	jv_set_string(obj, "source", source_names[filling->source]);
@@ -72,6 +74,7 @@ int instance_create_filling_parse(struct json_object *body, struct instance_fill
 	for (size_t i = 0; i < COUNT_OF(source_names); i++) {
 		if (!source || strcmp(source, source_names[i]) != 0)
 			continue;
+		filling.id = jv_number(body, "id");
 		filling.source = (enum instance_source)i;
 		filling.image_project = text_of(body, "image_project");
 		filling.fingerprint = text_of(body, "fingerprint");
@@ -252,6 +255,7 @@ int instance_create_place(struct request *req, struct instance_new *new,
 		return r;
 	}
 
+	new->filling.id = new->row.row.id;
 	*ret_placement = placing.placement;
 	return 0;
 }
@@ -352,12 +356,16 @@ static int run(struct operation *op, void *arg, struct error **err)
 
 	int r = instance_lock(running->state, running->project, running->name,
 	                      operation_cancel_token(op), &lock, &inst, err);
+	if (r == 0 && inst->row->row.id != running->filling.id)
+		r = error_set(err, 404, "Instance not found");
 	if (r < 0) {
-		instance_create_undo(running->state, running->project, running->name);
+		instance_create_undo(running->state, running->filling.id, running->name);
 		return r;
 	}
 
 	r = fill(inst, op, &running->filling, err);
+	if (r == 0)
+		r = FAILPOINT("instance.create", NULL, "When a new instance has its volume", err);
 	if (r < 0) {
 		undo(inst);
 		return r;
@@ -389,7 +397,10 @@ int instance_create_operation(struct request *req, const char *project, const ch
 	*filling_take = (struct instance_filling){ 0 };
 
 	int r = instance_load(req->state, project, name, &inst, err);
+	if (r == 0 && inst->row->row.id != running->filling.id)
+		r = error_set(err, 404, "Instance not found");
 	if (r < 0) {
+		instance_free(inst);
 		running_free(running);
 		return r;
 	}
@@ -413,16 +424,12 @@ int instance_create_operation(struct request *req, const char *project, const ch
 	return r;
 }
 
-void instance_create_undo(struct state *state, const char *project, const char *name)
+void instance_create_undo(struct state *state, int64_t id, const char *name)
 {
 	scoped(error_freep) struct error *err = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
 
-	if (instance_load(state, project, name, &inst, &err) < 0)
-		return;
-
-	int64_t id = inst->row->row.id;
-	if (db_write(state->db, delete_row, &id, &err) < 0)
+	int r = db_write(state->db, delete_row, &id, &err);
+	if (r < 0 && r != -ENOENT)
 		log_warn("Failed removing instance \"%s\": %s", name, err->msg);
 }
 

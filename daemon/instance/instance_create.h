@@ -24,6 +24,7 @@ enum instance_source { INSTANCE_FROM_NONE, INSTANCE_FROM_IMAGE, INSTANCE_FROM_CO
 
 /* How to fill the volume of an instance whose row is there. */
 struct instance_filling {
+	int64_t id; /* Of the row: by the time it is filled, its name may be another's. */
 	enum instance_source source;
 	char *image_project;
 	char *fingerprint; /* From an image. */
@@ -74,8 +75,8 @@ int instance_create_operation(struct request *req, const char *project, const ch
                               struct instance_filling *filling_take, struct operation **ret_op,
                               struct error **err);
 
-/* Deletes a row whose filling never began. */
-void instance_create_undo(struct state *state, const char *project, const char *name);
+/* Deletes the row 'id' (of the instance 'name'), whose filling never began. */
+void instance_create_undo(struct state *state, int64_t id, const char *name);
 
 /* Removes what creations that were cut off have left on this member. */
 int instance_create_sweep(struct state *state, struct error **err);

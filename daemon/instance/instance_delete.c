@@ -8,6 +8,7 @@
 #include "daemon/instance/instance_spec.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/instance/instance_conf.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 
 int instance_delete_check(const struct instance *inst, struct error **err)
@@ -20,9 +21,16 @@ int instance_delete_check(const struct instance *inst, struct error **err)
 	return 0;
 }
 
-static int check_moving(struct db_tx *tx, void *arg, struct error **err)
+static int check_row(struct db_tx *tx, void *arg, struct error **err)
 {
-	return instance_moving_check(tx, *(const int64_t *)arg, err);
+	return instance_moving_check_name(tx, *(const int64_t *)arg, err);
+}
+
+static int check_moving(const struct instance *inst, struct error **err)
+{
+	int64_t id = inst->row->row.id;
+
+	return db_read(inst->state->db, check_row, &id, err);
 }
 
 struct rows {
@@ -50,7 +58,7 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 	int64_t id = inst->row->row.id;
 	scoped_free char *member = state_member_name(inst->state);
 	struct rows rows = { .id = id, .member = member };
-	int r = db_read(inst->state->db, check_moving, &id, err);
+	int r = check_moving(inst, err);
 
 	if (r < 0)
 		return r;
@@ -81,7 +89,10 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 		*err = NULL;
 	}
 
-	r = db_write(inst->state->db, delete_rows, &rows, err);
+	r = FAILPOINT("instance.delete", NULL, "When the files of a deleted instance are gone",
+	              err);
+	if (r == 0)
+		r = db_write(inst->state->db, delete_rows, &rows, err);
 	if (r < 0)
 		return r;
 
@@ -101,6 +112,9 @@ int instance_delete(struct state *state, const char *project, const char *name, 
 		return r;
 
 	if (is_forced && instance_is_running(inst)) {
+		r = check_moving(inst, err);
+		if (r < 0)
+			return r;
 		r = instance_power_stop(inst, op, 0, true, false, err);
 		if (r < 0)
 			return r;

@@ -15,3 +15,9 @@ struct db_tx;
 
 /* 409 "Instance is being moved to another member" while it is. */
 int instance_moving_check(struct db_tx *tx, int64_t instance_id, struct error **err);
+
+/*
+ * The same for whoever takes its row or its name away: also until the member that has it now has
+ * started it, since the plan would look for it by its name.
+ */
+int instance_moving_check_name(struct db_tx *tx, int64_t instance_id, struct error **err);

@@ -15,6 +15,7 @@
 #include "daemon/storage/storage_instance.h"
 #include "db/storage_volumes.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/data/jv.h"
 
@@ -49,7 +50,7 @@ static int write_rename(struct db_tx *tx, void *arg, struct error **err)
 	scoped(smap_done) struct smap changes = { 0 };
 	int type = row->type == DB_INSTANCE_VM ? DB_VOLUME_VM : DB_VOLUME_CONTAINER;
 
-	int r = instance_moving_check(tx, row->id, err);
+	int r = instance_moving_check_name(tx, row->id, err);
 	if (r == 0)
 		r = db_storage_volume_get(
 			tx,
@@ -111,7 +112,10 @@ static int rename_locked(const struct instance *inst, const char *new_name, stru
 	storage.files_only = true;
 	r = storage_instance_rename(inst->state, op, &storage, new_name, err);
 	if (r == 0) {
-		r = db_write(inst->state->db, write_rename, (void *)(uintptr_t)&renaming, err);
+		r = FAILPOINT("rename.moved", NULL, "When the files have a new name", err);
+		if (r == 0)
+			r = db_write(inst->state->db, write_rename, (void *)(uintptr_t)&renaming,
+			             err);
 		if (r == 0)
 			return 0;
 
@@ -165,13 +169,14 @@ int instance_rename(struct state *state, const char *project, const char *name,
 	return 0;
 }
 
-static void mend(const struct instance *inst, const char *new_name)
+static void mend(const struct instance *inst)
 {
+	const char *new_name = smap_get(&inst->row->row.config, KEY_PENDING);
 	scoped(error_freep) struct error *err = NULL;
 	struct storage_instance storage;
 	struct storage_instance renamed;
 
-	if (instance_storage(inst, &storage, &err) < 0)
+	if (!new_name || instance_storage(inst, &storage, &err) < 0)
 		return;
 
 	storage.files_only = true;
@@ -189,24 +194,5 @@ static void mend(const struct instance *inst, const char *new_name)
 
 int instance_rename_mend(struct state *state, struct error **err)
 {
-	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped_free char *here = state_member_name(state);
-	size_t n = 0;
-
-	int r = db_cache_view(state->cache, INSTANCE_FAMILIES, &view, err);
-	if (r < 0)
-		return r;
-
-	const struct db_expanded *const *rows = db_cache_instances(view, &n);
-	for (size_t i = 0; i < n; i++) {
-		const char *new_name = smap_get(&rows[i]->row.config, KEY_PENDING);
-
-		if (!new_name || strcmp(rows[i]->row.member, here) != 0)
-			continue;
-
-		struct instance *inst = instance_of_row(state, rows[i]);
-		mend(inst, new_name);
-		instance_free(inst);
-	}
-	return 0;
+	return instance_each_here(state, mend, err);
 }

@@ -10,16 +10,23 @@
 #include "daemon/instance/instance_moving.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_update.h"
+#include "daemon/instance/instance_volatile.h"
 #include "daemon/project/project.h"
 #include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_instance.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
+#include "lib/base/strv.h"
+
+/* "POOL/PROJECT" where a copy is, or the original is still, that is not the instance's disk. */
+#define KEY_PENDING "volatile.transfer.pending"
 
 struct transfer {
 	const struct instance *inst;
 	const char *pool;
 	const char *project;
+	const char *left;        /* For KEY_PENDING, once the rows have changed. */
 	const char *copied_to;   /* The pool that has the new disk; NULL before. */
 	struct db_expanded next; /* As its rows will be. */
 	char *profile_project;
@@ -110,7 +117,7 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 	if (r == 0)
 		r = db_instance_get_by_id(tx, known->id, &row, err);
 	if (r == 0)
-		r = instance_moving_check(tx, known->id, err);
+		r = instance_moving_check_name(tx, known->id, err);
 	if (r == 0)
 		r = prepare(t, view, &row, err);
 	if (r == 0 && strcmp(pool_of(&t->next), t->copied_to) != 0)
@@ -124,6 +131,7 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
+	smap_set(&t->next.row.config, KEY_PENDING, t->left);
 	return db_instance_update(tx, &t->next.row, t->profile_project, err);
 }
 
@@ -141,11 +149,15 @@ static const char **snapshot_names(const struct instance *inst)
 	return names;
 }
 
-static void drop(struct state *state, const struct storage_instance *storage)
+/* Removes what is at the place that KEY_PENDING names, and then forgets the place. */
+static void drop(const struct instance *inst, const struct storage_instance *storage)
 {
 	scoped(error_freep) struct error *err = NULL;
 
-	if (storage_instance_delete(state, NULL, storage, &err) < 0)
+	int r = storage_instance_delete(inst->state, NULL, storage, &err);
+	if (r == 0)
+		r = instance_volatile_set(inst, KEY_PENDING, NULL, &err);
+	if (r < 0)
 		log_warn("Failed removing the volume of \"%s\" in pool \"%s\": %s", storage->name,
 		         storage->pool, err->msg);
 }
@@ -176,22 +188,32 @@ static int transfer_locked(struct transfer *t, struct operation *op, struct erro
 		return r;
 
 	scoped_free char *pool = xstrdup(pool_of(&t->next));
+	scoped_free char *place = xasprintf("%s/%s", pool, t->project);
+	scoped_free char *left = xasprintf("%s/%s", from.pool, from.project);
 	struct storage_instance to = from;
 	to.project = t->project;
 	to.pool = pool;
-	r = storage_instance_copy(state, op, &to, &from, NULL, names, err);
+	r = instance_volatile_set(t->inst, KEY_PENDING, place, err);
 	if (r < 0)
 		return r;
+	r = storage_instance_copy(state, op, &to, &from, NULL, names, err);
+	if (r == 0)
+		r = FAILPOINT("transfer.copied", NULL,
+		              "When a move between pools or projects has its copy", err);
 
 	t->copied_to = pool;
-	r = db_write(state->db, write_transfer, t, err);
+	t->left = left;
+	if (r == 0)
+		r = db_write(state->db, write_transfer, t, err);
 	t->copied_to = NULL;
 	if (r < 0) {
-		drop(state, &to);
+		drop(t->inst, &to);
 		return r;
 	}
 
-	drop(state, &from);
+	FAILPOINT_HERE("transfer.written", NULL,
+	               "When the rows of a move between pools or projects have changed");
+	drop(t->inst, &from);
 	if (strcmp(t->project, t->inst->row->row.project) != 0)
 		forget_folders(t->inst);
 	return 0;
@@ -230,4 +252,38 @@ int instance_transfer(struct state *state, const char *project, const char *name
 		instance_event(moved, op, "instance-migrated");
 	transfer_done(&t);
 	return r;
+}
+
+/* Whether another instance has its disk there. */
+static bool is_anothers(const struct instance *inst, const char *pool, const char *project)
+{
+	const struct db_expanded *other =
+		db_cache_instance(inst->view, project, inst->row->row.name);
+	const struct db_device *root = other ? instance_root_disk(&other->devices) : NULL;
+
+	return root && strcmp(smap_get_or(&root->config, "pool", ""), pool) == 0;
+}
+
+static void mend(const struct instance *inst)
+{
+	const char *left = smap_get(&inst->row->row.config, KEY_PENDING);
+	scoped(strv_freep) char **place = left ? strv_split(left, '/') : NULL;
+	scoped(error_freep) struct error *err = NULL;
+	struct storage_instance storage;
+
+	if (strv_len(place) != 2 || instance_storage(inst, &storage, &err) < 0)
+		return;
+	if (is_anothers(inst, place[0], place[1])) {
+		(void)instance_volatile_set(inst, KEY_PENDING, NULL, &err);
+		return;
+	}
+
+	storage.pool = place[0];
+	storage.project = place[1];
+	drop(inst, &storage);
+}
+
+int instance_transfer_mend(struct state *state, struct error **err)
+{
+	return instance_each_here(state, mend, err);
 }

@@ -2,7 +2,8 @@
  * An instance in another pool or project of its member.
  *
  * The volume is copied with its snapshots, the rows change in one transaction, the old volume goes.
- * Cut off in between it leaves a copy that nobody uses, never an instance without its disk.
+ * All the while a key of its config names the place that is not its own: what is there goes when
+ * the daemon starts after this was cut off.
  */
 #pragma once
 
@@ -17,3 +18,6 @@ int instance_transfer_check(const struct instance *inst, const char *pool, const
 
 int instance_transfer(struct state *state, const char *project, const char *name, const char *pool,
                       const char *new_project, struct operation *op, struct error **err);
+
+/* Removes, on this member, what the daemon's end has left of such moves. For its start. */
+int instance_transfer_mend(struct state *state, struct error **err);

@@ -8,6 +8,7 @@
 #include "daemon/member/member_slots.h"
 #include "daemon/member/member_sweep.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/map.h"
@@ -127,6 +128,7 @@ void member_service_wake(struct state *state)
 {
 	int r = 0;
 
+	FAILPOINT_HERE("member.wake", NULL, "Before the carrying out of plans is woken");
 	mutex_lock(&gate);
 	if (is_awake(state))
 		r = worker_submit(state->members->plans, adopt, state);

@@ -53,16 +53,17 @@ static int check_free(struct db_tx *tx, int64_t instance_id, struct error **err)
 {
 	int64_t n = 0;
 
-	int r = db_get_int(
-		tx,
-		"SELECT COUNT(*)"
-		"  FROM plan_steps"
-		"  JOIN plans ON plans.id = plan_steps.plan_id"
-		" WHERE plan_steps.instance_id = ?"
-		"   AND plan_steps.phase < ?"
-		"   AND plans.state < ?",
-		DB_ARGS(db_int(instance_id), db_int(PLAN_PHASE_CLEANED), db_int(PLAN_STATE_DONE)),
-		0, &n, err);
+	int r = db_get_int(tx,
+	                   "SELECT COUNT(*)"
+	                   "  FROM plan_steps"
+	                   "  JOIN plans ON plans.id = plan_steps.plan_id"
+	                   " WHERE plan_steps.instance_id = ?"
+	                   "   AND plan_steps.phase NOT IN (?, ?, ?)"
+	                   "   AND plans.state < ?",
+	                   DB_ARGS(db_int(instance_id), db_int(PLAN_PHASE_CLEANED),
+	                           db_int(PLAN_PHASE_UNDONE), db_int(PLAN_PHASE_SKIPPED),
+	                           db_int(PLAN_STATE_DONE)),
+	                   0, &n, err);
 	if (r < 0)
 		return r;
 	if (n > 0)

@@ -1,5 +1,6 @@
 #include "daemon/member/member_phase.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "cluster/plan.h"
@@ -8,12 +9,14 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_send.h"
+#include "daemon/member/member_files.h"
 #include "daemon/member/member_progress.h"
 #include "daemon/storage/storage_transfer.h"
 #include "db/plans.h"
 #include "drivers/instance/instance_conf.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/parse.h"
 #include "lib/data/jv.h"
@@ -41,6 +44,7 @@ struct json_object *member_phase_json(const struct member_phase *phase)
 	jv_set_int(obj, "plan_id", phase->plan_id);
 	jv_set_int(obj, "term", phase->term);
 	jv_set_int(obj, "ordinal", phase->ordinal);
+	jv_set_int(obj, "instance_id", phase->instance_id);
 	jv_set_string(obj, "project", phase->project);
 	jv_set_string(obj, "instance", phase->instance);
 	jv_set_int(obj, "epoch", phase->epoch);
@@ -72,6 +76,7 @@ int member_phase_parse(struct json_object *body, struct member_phase *ret_phase,
 	phase.plan_id = jv_number(body, "plan_id");
 	phase.term = jv_number(body, "term");
 	phase.ordinal = jv_number(body, "ordinal");
+	phase.instance_id = jv_number(body, "instance_id");
 	phase.epoch = jv_number(body, "epoch");
 	phase.source = jv_text(body, "source");
 	phase.target = jv_text(body, "target");
@@ -97,15 +102,21 @@ static int check_term(struct db_tx *tx, void *arg, struct error **err)
 	return db_plan_check_term(tx, phase->plan_id, phase->term, err);
 }
 
+static bool removes(enum member_verb verb)
+{
+	return verb == MEMBER_CLEAN || verb == MEMBER_ABORT;
+}
+
 /* Whether the instance is where this verb supposes it, in the epoch that the coordinator knows. */
 static int check_place(const struct instance *inst, const struct member_phase *phase,
                        const char *here, struct error **err)
 {
 	const struct db_instance *row = &inst->row->row;
 	bool is_here = strcmp(row->member, here) == 0;
-	bool wants_here = phase->verb != MEMBER_RECEIVE && phase->verb != MEMBER_CLEAN &&
-	                  phase->verb != MEMBER_ABORT;
+	bool wants_here = phase->verb != MEMBER_RECEIVE && !removes(phase->verb);
 
+	if (row->id != phase->instance_id)
+		return error_set(err, 409, "Instance \"%s\" is another one since", row->name);
 	if (row->epoch != phase->epoch)
 		return error_set(err, 409, "Instance \"%s\" has moved since: epoch %lld, not %lld",
 		                 row->name, (long long)row->epoch, (long long)phase->epoch);
@@ -229,24 +240,42 @@ static int run_verb(struct state *state, const struct instance *inst,
 	return error_set(err, 400, "Unknown verb");
 }
 
+static int run_on_instance(struct state *state, const struct member_phase *phase,
+                           struct json_object *answer, struct error **err)
+{
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped_free char *here = state_member_name(state);
+
+	int r = instance_load(state, phase->project, phase->instance, &inst, err);
+	if (r == -ENOENT && removes(phase->verb)) {
+		/* Deleted or renamed since; what is here by this name is nobody's. */
+		error_clear(err);
+		return member_files_remove(state, phase->project, phase->instance, err);
+	}
+	if (r == 0)
+		r = check_place(inst, phase, here, err);
+
+	return r < 0 ? r : run_verb(state, inst, phase, answer, err);
+}
+
 int member_phase_run(struct state *state, const struct member_phase *phase,
                      struct json_object **ret_answer, struct error **err)
 {
 	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(instance_freep) struct instance *inst = NULL;
 	scoped(jv_unrefp) struct json_object *answer = jv_object();
 	scoped_free char *key = xasprintf("%s/%s", phase->project, phase->instance);
-	scoped_free char *here = state_member_name(state);
 
 	int r = locks_take(state->locks, LOCK_INSTANCE, key, NULL, &lock, err);
 	if (r == 0)
 		r = db_read(state->db, check_term, (void *)(uintptr_t)phase, err);
 	if (r == 0)
-		r = instance_load(state, phase->project, phase->instance, &inst, err);
+		r = FAILPOINT("phase.before", verb_names[phase->verb],
+		              "Before a member does what a plan asks of it", err);
 	if (r == 0)
-		r = check_place(inst, phase, here, err);
+		r = run_on_instance(state, phase, answer, err);
 	if (r == 0)
-		r = run_verb(state, inst, phase, answer, err);
+		r = FAILPOINT("phase.after", verb_names[phase->verb],
+		              "When a member has done it and says so", err);
 	if (r < 0)
 		return r;
 

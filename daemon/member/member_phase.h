@@ -34,6 +34,7 @@ struct member_phase {
 	int64_t plan_id;
 	int64_t term;
 	int64_t ordinal;
+	int64_t instance_id; /* 0: it is gone. */
 	const char *project;
 	const char *instance;
 	int64_t epoch;      /* That the instance has now, as the coordinator knows it. */

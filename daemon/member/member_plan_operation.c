@@ -151,14 +151,17 @@ int member_plan_operation_adopt(struct state *state, struct error **err)
 	return 0;
 }
 
-static enum operation_status status_of(int64_t state)
+/* A plan that was undone since a step failed has failed. */
+static enum operation_status status_of(const struct db_plan *plan)
 {
-	if (plan_state_is_open(state))
-		return state == PLAN_STATE_CANCELLING ? OPERATION_CANCELLING : OPERATION_RUNNING;
-	if (state == PLAN_STATE_CANCELLED)
+	if (plan_state_is_open(plan->state))
+		return plan->state == PLAN_STATE_CANCELLING ? OPERATION_CANCELLING
+		                                            : OPERATION_RUNNING;
+	if (plan->state == PLAN_STATE_CANCELLED)
 		return OPERATION_CANCELLED;
 
-	return state == PLAN_STATE_FAILED ? OPERATION_FAILURE : OPERATION_SUCCESS;
+	return plan->state == PLAN_STATE_FAILED || *plan->error ? OPERATION_FAILURE
+	                                                        : OPERATION_SUCCESS;
 }
 
 int member_plan_operation_json(struct state *state, const char *uuid, struct json_object **ret_json,
@@ -177,7 +180,7 @@ int member_plan_operation_json(struct state *state, const char *uuid, struct jso
 	const struct operation_view view = {
 		.id = plan.uuid,
 		.description = description(&plan),
-		.status = status_of(plan.state),
+		.status = status_of(&plan),
 		.created = plan.created,
 		.updated = plan.updated,
 		.may_cancel = true,

@@ -16,6 +16,7 @@
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/data/jv.h"
 #include "lib/data/jv_parse.h"
@@ -40,6 +41,7 @@ static int ask(struct member_step *step, const char *member, struct member_phase
 	phase.plan_id = step->plan_id;
 	phase.term = step->term;
 	phase.ordinal = step->row.ordinal;
+	phase.instance_id = step->row.instance_id;
 	phase.project = step->row.project;
 	phase.instance = step->row.instance;
 	phase.epoch = step->row.epoch;
@@ -104,10 +106,15 @@ static int advance(struct member_step *step, enum plan_phase to, step_also *also
 {
 	struct advance change = { .step = step, .to = to, .also = also };
 
-	int r = db_write(step->state->db, write_advance, &change, err);
+	assert(plan_phase_may_become((enum plan_phase)step->row.phase, to));
+	int r = FAILPOINT("step.before", plan_phase_name(to),
+	                  "Before a step's new phase is written", err);
+	if (r == 0)
+		r = db_write(step->state->db, write_advance, &change, err);
 	if (r < 0)
 		return r;
 
+	FAILPOINT_HERE("step.after", plan_phase_name(to), "When a step's new phase is written");
 	step->row.phase = to;
 	step->row.epoch = change.row.epoch;
 	step->row.was_running = change.row.was_running;
@@ -124,22 +131,28 @@ static void set_text(char **text, const char *with)
 	*text = xstrdup(with ? with : "");
 }
 
-/* One number into the step's detail. */
-static void set_detail(struct member_step *step, const char *key, int64_t value)
+static void set_detail_take(struct member_step *step, const char *key, struct json_object *value)
 {
 	scoped(jv_unrefp) struct json_object *detail = NULL;
 	scoped(error_freep) struct error *ignored = NULL;
 	const char *text = step->row.detail && *step->row.detail ? step->row.detail : "{}";
 
-	if (jv_parse_object(text, strlen(text), &detail, &ignored) < 0)
+	if (jv_parse_object(text, strlen(text), &detail, &ignored) < 0) {
+		json_object_put(value);
 		return;
+	}
 
-	jv_set_int(detail, key, value);
+	jv_set_take(detail, key, value);
 	free(step->row.detail);
 	step->row.detail = jv_print_text(detail, NULL);
 }
 
-/* Made with the plan; anew when the step is tried again. */
+/* One number into the step's detail. */
+static void set_detail(struct member_step *step, const char *key, int64_t value)
+{
+	set_detail_take(step, key, json_object_new_int64(value));
+}
+
 /* Two copies of one instance at the same time, to the same member even, would spoil each other. */
 static int check_alone(struct db_tx *tx, const struct member_step *step, struct error **err)
 {
@@ -151,11 +164,12 @@ static int check_alone(struct db_tx *tx, const struct member_step *step, struct 
 	                   "  JOIN plans ON plans.id = plan_steps.plan_id"
 	                   " WHERE plan_steps.instance_id = ?"
 	                   "   AND plan_steps.plan_id <> ?"
-	                   "   AND plan_steps.phase BETWEEN ? AND ?"
+	                   "   AND (plan_steps.phase BETWEEN ? AND ?"
+	                   "        OR plan_steps.phase = ?)"
 	                   "   AND plans.state < ?",
 	                   DB_ARGS(db_int(step->row.instance_id), db_int(step->plan_id),
 	                           db_int(PLAN_PHASE_RESERVED), db_int(PLAN_PHASE_RUNNING),
-	                           db_int(PLAN_STATE_DONE)),
+	                           db_int(PLAN_PHASE_RETURNED), db_int(PLAN_STATE_DONE)),
 	                   0, &n, err);
 	if (r < 0)
 		return r;
@@ -166,6 +180,7 @@ static int check_alone(struct db_tx *tx, const struct member_step *step, struct 
 	return 0;
 }
 
+/* Made with the plan; anew when the step is tried again. */
 static int reserve(struct db_tx *tx, struct member_step *step, struct db_plan_step *row,
                    struct error **err)
 {
@@ -226,7 +241,7 @@ static int unreserve(struct db_tx *tx, struct member_step *step, struct db_plan_
                      struct error **err)
 {
 	(void)row;
-	return db_reservation_delete_of(tx, step->row.project, step->row.instance, err);
+	return db_reservation_delete_of(tx, step->row.project, step->row.instance, step->plan, err);
 }
 
 static bool is_leaving(const struct member_step *step)
@@ -506,10 +521,11 @@ static int tidy(struct member_step *step, const char *member, enum member_verb v
 	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
 		return error_move(err, &failed);
 	step->is_tidy &= r == 0;
-	if (r < 0)
+	if (r < 0) {
 		log_info("Member \"%s\" keeps files of \"%s\" until it looks: %s", member,
 		         step->row.instance, failed->msg);
-
+		set_detail_take(step, MEMBER_STEP_LEFT, json_object_new_string(member));
+	}
 	return 0;
 }
 
@@ -521,7 +537,7 @@ static int undo(struct member_step *step, const char *why, struct error **err)
 
 	set_text(&step->row.error, why);
 	step->is_tidy = true;
-	if (step->row.phase >= PLAN_PHASE_COPIED)
+	if (step->row.phase >= PLAN_PHASE_COPIED && step->row.instance_id != 0)
 		r = resume(step, &failed);
 	if (r < 0 && (is_replaced(step, r) || is_stopping(step)))
 		return error_move(err, &failed);
@@ -542,18 +558,10 @@ static int undo(struct member_step *step, const char *why, struct error **err)
 /* The target refused to start it: home again, by a commit of its own. */
 static int move_back(struct member_step *step, const char *why, struct error **err)
 {
-	scoped(error_freep) struct error *failed = NULL;
-
 	set_text(&step->row.error, why);
-	int r = advance(step, PLAN_PHASE_UNDONE, commit_back, err);
-	if (r < 0)
-		return r;
+	int r = advance(step, PLAN_PHASE_RETURNED, commit_back, err);
 
-	if (ask_patiently(step, step->row.source, MEMBER_RESUME, RETRY_MS, &failed) < 0)
-		log_warn("Instance \"%s\" was not started again on \"%s\": %s", step->row.instance,
-		         step->row.source, failed->msg);
-
-	return tidy(step, step->row.target, MEMBER_ABORT, err);
+	return r < 0 ? r : undo(step, why, err);
 }
 
 static void tell(struct member_step *step, const char *action)
@@ -597,8 +605,24 @@ static int plan_again(struct member_step *step, struct error **err)
 	return advance(step, PLAN_PHASE_PLANNED, NULL, err);
 }
 
+/* Deleted since the step began: what members have of it goes. */
+static int end_without(struct member_step *step, struct error **err)
+{
+	step->row.was_running = false;
+	return plan_phase_is_committed(step->row.phase)
+	               ? run_after_commit(step, err)
+	               : undo(step, "The instance was deleted", err);
+}
+
 static int run_move(struct member_step *step, struct error **err)
 {
+	if (step->row.instance_id == 0)
+		return end_without(step, err);
+	if (step->row.phase == PLAN_PHASE_RETURNED) {
+		scoped_free char *why = xstrdup(step->row.error);
+
+		return undo(step, why, err);
+	}
 	while (!plan_phase_is_committed(step->row.phase)) {
 		scoped(error_freep) struct error *failed = NULL;
 
@@ -655,7 +679,8 @@ int member_step_run(struct member_step *step, struct error **err)
 {
 	if (plan_phase_is_final(step->row.phase))
 		return 0;
-	if (strcmp(step->row.mode, "stay") == 0 || step->row.instance_id == 0) {
+	if (strcmp(step->row.mode, "stay") == 0 ||
+	    (step->row.instance_id == 0 && step->row.phase == PLAN_PHASE_PLANNED)) {
 		tell(step, "instance-migration-skipped");
 		return advance(step, PLAN_PHASE_SKIPPED, NULL, err);
 	}

@@ -9,6 +9,9 @@
 
 struct state;
 
+/* In a step's detail: the member that was not there when its files were to be removed. */
+#define MEMBER_STEP_LEFT "left"
+
 struct member_step {
 	struct state *state;
 	const char *plan; /* UUID */

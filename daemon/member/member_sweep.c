@@ -1,5 +1,6 @@
 #include "daemon/member/member_sweep.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "cluster/plan.h"
@@ -7,11 +8,17 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_power.h"
+#include "daemon/member/member_files.h"
+#include "daemon/member/member_step.h"
 #include "daemon/storage/storage_instance.h"
 #include "daemon/storage/storage_transfer.h"
 #include "db/plans.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/data/jv.h"
+#include "lib/data/jv_parse.h"
 
 /* The steps that matter, with the plans that they are of. */
 struct steps {
@@ -137,6 +144,43 @@ static void sweep_one(struct state *state, const struct instance *inst, const ch
 		log_warn("Failed removing it: %s", err->msg);
 }
 
+/*
+ * Whether a step about an instance that is deleted by now may have left files here. Files that no
+ * step tells of are nobody's business: they may be what is left of a database that was lost.
+ */
+static bool may_have_left(const struct steps *steps, const struct db_plan_step *row,
+                          const char *here)
+{
+	scoped(jv_unrefp) struct json_object *detail = NULL;
+	scoped(error_freep) struct error *ignored = NULL;
+
+	if (row->instance_id != 0 || strcmp(row->source, row->target) == 0 ||
+	    (strcmp(row->source, here) != 0 && strcmp(row->target, here) != 0))
+		return false;
+	if (plan_phase_is_under_way(row->phase))
+		return !is_open(steps, row->plan_id);
+
+	return jv_parse_object(row->detail, strlen(row->detail), &detail, &ignored) == 0 &&
+	       str_equals(jv_text(detail, MEMBER_STEP_LEFT), here);
+}
+
+static void sweep_gone(struct state *state, const struct db_plan_step *row)
+{
+	scoped(locks_releasep) struct lock *lock = NULL;
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped(error_freep) struct error *err = NULL;
+	scoped_free char *key = xasprintf("%s/%s", row->project, row->instance);
+
+	lock = locks_try(state->locks, LOCK_INSTANCE, key);
+	if (!lock || instance_load(state, row->project, row->instance, &inst, &err) != -ENOENT)
+		return;
+
+	error_clear(&err);
+	if (member_files_remove(state, row->project, row->instance, &err) < 0)
+		log_warn("Failed removing what is left of instance \"%s\": %s", row->instance,
+		         err->msg);
+}
+
 int member_sweep(struct state *state, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
@@ -155,6 +199,7 @@ int member_sweep(struct state *state, struct error **err)
 		return r;
 	}
 
+	FAILPOINT_HERE("member.sweep", NULL, "When a member that starts knows what to look at");
 	const struct db_member *member = db_cache_member(view, here);
 	bool is_evacuated = member && member->state == DB_MEMBER_EVACUATED;
 	const struct db_expanded *const *rows = db_cache_instances(view, &n);
@@ -172,6 +217,9 @@ int member_sweep(struct state *state, struct error **err)
 			start_again(state, rows[i]);
 		instance_free(inst);
 	}
+	for (size_t i = 0; i < steps.rows.n; i++)
+		if (may_have_left(&steps, &steps.rows.rows[i], here))
+			sweep_gone(state, &steps.rows.rows[i]);
 	steps_done(&steps);
 	return 0;
 }

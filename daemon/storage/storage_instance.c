@@ -175,28 +175,6 @@ int storage_instance_delete_row(struct db_tx *tx, const char *member,
 		err);
 }
 
-int storage_instance_rebuild(struct state *state, struct operation *operation,
-                             const struct storage_instance *inst, const char *fingerprint,
-                             struct error **err)
-{
-	scoped(storage_ref_done) struct storage_ref ref = { 0 };
-	scoped_free char *new_name = storage_layout_temporary_name();
-	struct op op = storage_service_op(operation);
-
-	int r = storage_ref_of_instance(state, inst, &ref, err);
-	if (r < 0)
-		return r;
-
-	/* The old disk goes when the new one is complete. */
-	struct storage_volume vol = ref.vol;
-	vol.name = new_name;
-	r = fingerprint ? storage_image_create_volume(state, operation, fingerprint, &vol, err)
-	                : storage_driver_volume_create(&vol, &op, err);
-	if (r < 0)
-		return r;
-	return storage_driver_volume_replace(&ref.vol, &vol, err);
-}
-
 char *storage_instance_path(struct state *state, const struct storage_instance *inst,
                             const char *snapshot)
 {

@@ -87,11 +87,6 @@ int storage_instance_delete(struct state *state, struct operation *operation,
 int storage_instance_delete_row(struct db_tx *tx, const char *member,
                                 const struct storage_instance *inst, struct error **err);
 
-/* A new root disk under the same name: 'fingerprint' NULL makes an empty one. Snapshots stay. */
-int storage_instance_rebuild(struct state *state, struct operation *operation,
-                             const struct storage_instance *inst, const char *fingerprint,
-                             struct error **err);
-
 /* What storage_instance_mount() hands out. */
 struct storage_mounted {
 	char *path;        /* Of the volume: metadata.yaml, templates/, backup.yaml are here. */

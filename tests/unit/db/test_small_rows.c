@@ -341,7 +341,9 @@ static int live_reservation(struct db_tx *tx, void *arg, struct error **err)
 	db_reservation_list_done(&list);
 	wish.member = T("none");
 	OK(db_reservation_create(tx, &wish, &id, err));
-	OK(db_reservation_delete_of(tx, "default", "c2", err));
+	OK(db_reservation_delete_of(tx, "default", "c2", "another", err));
+	FAILS(-EEXIST, db_reservation_create(tx, &wish, &id, err));
+	OK(db_reservation_delete_of(tx, "default", "c2", "op", err));
 	OK(db_reservation_create(tx, &wish, &id, err));
 	OK(db_reservation_delete_by(tx, "op", err));
 	OK(db_reservation_create(tx, &wish, &id, err));
