@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "daemon/auth/auth.h"
-#include "daemon/core/event.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
@@ -78,7 +77,7 @@ static int identities_post(struct request *req, struct response *res, struct err
 
 	fingerprint = jv_text(body, "fingerprint");
 	if (fingerprint)
-		event_close_listeners(req->state, fingerprint);
+		auth_end_streams(req->state, fingerprint);
 	response_empty(res);
 	return 0;
 }

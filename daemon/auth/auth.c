@@ -9,6 +9,7 @@
 #include "cluster/trust.h"
 #include "daemon/core/access.h"
 #include "daemon/core/event.h"
+#include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "db/cache.h"
 #include "lib/base/alloc.h"
@@ -201,6 +202,12 @@ int auth_refresh(struct state *state, struct error **err)
 	return db_cache_view(state->cache, DB_CERTIFICATES, &view, err);
 }
 
+void auth_end_streams(struct state *state, const char *fingerprint)
+{
+	event_close_listeners(state, fingerprint);
+	operation_end_streams(state, fingerprint);
+}
+
 void auth_announce(struct state *state, const char *fingerprint)
 {
 	scoped(error_freep) struct error *err = NULL;
@@ -218,7 +225,7 @@ void auth_announce(struct state *state, const char *fingerprint)
 	}
 
 	if (fingerprint) {
-		event_close_listeners(state, fingerprint);
+		auth_end_streams(state, fingerprint);
 		jv_set_string(body, "fingerprint", fingerprint);
 	}
 

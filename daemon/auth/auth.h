@@ -35,5 +35,8 @@ char *auth_forward_header(const struct requestor *requestor) MUST_CHECK;
 /* Reads the certificates again: after a change, here and (by a call of theirs) on other members. */
 int auth_refresh(struct state *state, struct error **err);
 
+/* Ends the streams of this member that a client has open: events, commands, consoles. */
+void auth_end_streams(struct state *state, const char *fingerprint);
+
 /* Refreshes here and on all members that are alive, and ends what 'fingerprint' has open. */
 void auth_announce(struct state *state, const char *fingerprint);

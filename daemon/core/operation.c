@@ -925,6 +925,21 @@ void operation_each(struct state *state, operation_visit *fn, void *arg)
 	}
 }
 
+static bool end_stream(struct operation *op, void *arg)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+
+	if (op->class == OPERATION_WEBSOCKET && op->requestor && op->requestor->fingerprint &&
+	    strcmp(op->requestor->fingerprint, arg) == 0)
+		(void)operation_cancel(op, &ignored);
+	return true;
+}
+
+void operation_end_streams(struct state *state, const char *fingerprint)
+{
+	operation_each(state, end_stream, (void *)(uintptr_t)fingerprint);
+}
+
 size_t operation_count(struct state *state)
 {
 	struct operations *table = state->operations;

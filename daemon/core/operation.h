@@ -202,6 +202,12 @@ DEFINE_SCOPED(struct operation *, operation_unref);
 struct operations *operation_table_new(struct state *state) MUST_CHECK;
 void operation_table_free(struct operations *table);
 
+/*
+ * Ends the operations with streams (commands, consoles) that the client with this certificate has
+ * asked for on this member: its trust is gone, or its rights are others.
+ */
+void operation_end_streams(struct state *state, const char *fingerprint);
+
 /* One by its id with a reference, or a 404. */
 int operation_find(struct state *state, const char *id, struct operation **ret_op,
                    struct error **err);

@@ -132,6 +132,35 @@ def test_hops_are_counted_by_members(world):
     assert [status for status, _ in world.ask(world.tenant, asked)] == [200] * len(asked)
 
 
+@pytest.mark.parametrize('change', ['rights', 'trust'])
+def test_commands_end_with_the_rights_of_who_asked(world, change, tmp_path):
+    """They run on m2 and were asked of m1; the certificate is changed through either."""
+    api = world.first.api
+    leaving = Certificate(tmp_path, 'leaving')
+    api('POST', '/1.0/certificates', {'type': 'client', 'name': 'leaving', 'certificate': leaving.base64,
+                                      'restricted': True, 'projects': ['other']})
+    api('PUT', '/1.0/instances/mine/state?project=other', {'action': 'start'})
+    try:
+        command = {'command': ['sleep', '2000'], 'wait-for-websocket': True, 'interactive': False}
+        ours = world.first.request('POST', '/1.0/instances/mine/exec?project=other', command)[2]['operation']
+        (status, text), = world.ask(leaving, [['POST', '/1.0/instances/mine/exec?project=other', command, None]])
+        assert status == 202, text
+        theirs = json.loads(text)['operation']
+        path = '/1.0/certificates/' + leaving.fingerprint
+        if change == 'trust':
+            world.second.api('DELETE', path)
+        else:
+            world.first.api('PATCH', path, {'projects': []})
+        end = world.first.request('GET', theirs + '/wait?timeout=60')[2]['metadata']
+        assert end['status'] == 'Cancelled', end
+        assert world.first.api('GET', ours)['status'] == 'Running'
+        world.first.api('DELETE', ours)
+        if change == 'rights':
+            world.first.api('DELETE', path)
+    finally:
+        api('PUT', '/1.0/instances/mine/state?project=other', {'action': 'stop', 'force': True})
+
+
 def test_secrets_of_streams_are_good_once_on_any_member(world):
     """Asked of the member that has the instance and of the other; used up on both at once."""
     world.first.api('PUT', '/1.0/instances/c1/state', {'action': 'start'})
