@@ -4,6 +4,7 @@
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_boot.h"
 #include "daemon/instance/instance_create.h"
+#include "daemon/instance/instance_delete.h"
 #include "daemon/instance/instance_rebuild.h"
 #include "daemon/instance/instance_rename.h"
 #include "daemon/instance/instance_transfer.h"
@@ -15,10 +16,8 @@
 static void tidy(struct state *state)
 {
 	static int (*const mends[])(struct state * state, struct error * *err) = {
-		instance_rename_mend,
-		instance_rebuild_mend,
-		instance_transfer_mend,
-		instance_create_sweep,
+		instance_rename_mend, instance_rebuild_mend, instance_transfer_mend,
+		instance_delete_mend, instance_create_sweep,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(mends); i++) {

@@ -348,6 +348,20 @@ static void undo(const struct instance *inst)
 		log_warn("Failed removing instance \"%s\": %s", inst->row->row.name, row_err->msg);
 }
 
+/* Who asked for it may have given up meanwhile, as when this member did not answer in time. */
+static int check_still_wanted(const struct instance *inst, struct error **err)
+{
+	const struct db_instance *row = &inst->row->row;
+	scoped(instance_freep) struct instance *now = NULL;
+	scoped(error_freep) struct error *failed = NULL;
+
+	int r = instance_load(inst->state, row->project, row->name, &now, &failed);
+	if (r == -ENOENT || (r == 0 && now->row->row.id != row->id))
+		return error_set(err, 404, "Instance not found");
+
+	return 0;
+}
+
 static int run(struct operation *op, void *arg, struct error **err)
 {
 	struct running *running = arg;
@@ -366,6 +380,8 @@ static int run(struct operation *op, void *arg, struct error **err)
 	r = fill(inst, op, &running->filling, err);
 	if (r == 0)
 		r = FAILPOINT("instance.create", NULL, "When a new instance has its volume", err);
+	if (r == 0)
+		r = check_still_wanted(inst, err);
 	if (r < 0) {
 		undo(inst);
 		return r;

@@ -1,5 +1,11 @@
 #include "daemon/instance/instance_delete.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/core/dirs.h"
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
@@ -8,8 +14,12 @@
 #include "daemon/instance/instance_spec.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/instance/instance_conf.h"
+#include "lib/base/alloc.h"
 #include "lib/base/failpoint.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/path.h"
+#include "lib/base/tree.h"
 
 int instance_delete_check(const struct instance *inst, struct error **err)
 {
@@ -51,17 +61,32 @@ static int delete_rows(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_delete(tx, rows->id, err);
 }
 
-int instance_delete_locked(const struct instance *inst, struct operation *op, struct error **err)
+static char *mark_path(const struct instance *inst)
+{
+	return xasprintf("%s/deleting/%lld", inst->state->dirs->root, (long long)inst->row->row.id);
+}
+
+/* There from before the first file goes until the rows are gone; by id, since names come again. */
+static int set_mark(const char *path, struct error **err)
+{
+	scoped_free char *dir = path_dir(path);
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return error_set_errno(err, -errno, "Failed making \"%s\"", dir);
+
+	scoped_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return fd < 0 ? error_set_errno(err, -errno, "Failed making \"%s\"", path) : 0;
+}
+
+/* The files, then the rows. */
+static int remove_all(const struct instance *inst, struct operation *op, struct error **err)
 {
 	struct storage_instance storage;
 	struct instance_spec_built built;
 	int64_t id = inst->row->row.id;
 	scoped_free char *member = state_member_name(inst->state);
 	struct rows rows = { .id = id, .member = member };
-	int r = check_moving(inst, err);
-
-	if (r < 0)
-		return r;
+	int r = 0;
 
 	/* Without a root disk there is no volume: creation failed half-way or a profile changed. */
 	if (instance_root_disk(&inst->row->devices)) {
@@ -91,13 +116,25 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 
 	r = FAILPOINT("instance.delete", NULL, "When the files of a deleted instance are gone",
 	              err);
+	return r < 0 ? r : db_write(inst->state->db, delete_rows, &rows, err);
+}
+
+int instance_delete_locked(const struct instance *inst, struct operation *op, struct error **err)
+{
+	scoped_free char *mark = mark_path(inst);
+
+	int r = check_moving(inst, err);
 	if (r == 0)
-		r = db_write(inst->state->db, delete_rows, &rows, err);
+		r = set_mark(mark, err);
 	if (r < 0)
 		return r;
 
-	instance_event(inst, op, "instance-deleted");
-	return 0;
+	r = remove_all(inst, op, err);
+	unlink(mark);
+	if (r == 0)
+		instance_event(inst, op, "instance-deleted");
+
+	return r;
 }
 
 int instance_delete(struct state *state, const char *project, const char *name, bool is_forced,
@@ -124,4 +161,33 @@ int instance_delete(struct state *state, const char *project, const char *name, 
 		return r;
 
 	return instance_delete_locked(inst, op, err);
+}
+
+static void mend(const struct instance *inst)
+{
+	scoped_free char *mark = mark_path(inst);
+	scoped(error_freep) struct error *err = NULL;
+
+	if (access(mark, F_OK) < 0)
+		return;
+
+	log_info("Ending the deletion of instance \"%s\"", inst->row->row.name);
+	if (remove_all(inst, NULL, &err) < 0)
+		log_warn("Failed ending the deletion of instance \"%s\": %s", inst->row->row.name,
+		         err->msg);
+}
+
+int instance_delete_mend(struct state *state, struct error **err)
+{
+	scoped_free char *dir = xasprintf("%s/deleting", state->dirs->root);
+
+	if (access(dir, F_OK) < 0)
+		return 0;
+
+	int r = instance_each_here(state, mend, err);
+	/* Also marks of those whose rows went at the last moment. */
+	if (r == 0)
+		(void)tree_remove(dir, 0);
+
+	return r;
 }

@@ -1,4 +1,9 @@
-/* Deleting an instance: volumes, rows, folders, the link to it. */
+/*
+ * Deleting an instance: volumes, rows, folders, the link to it.
+ *
+ * From before the first file goes until the rows are gone there is a file that says so, in
+ * $MUSTER_DIR/deleting: what was cut off in between is ended at the next start.
+ */
 #pragma once
 
 #include "daemon/instance/instance.h"
@@ -15,3 +20,6 @@ int instance_delete_locked(const struct instance *inst, struct operation *op, st
 /* The same with the lock taken here, stopping it first when 'is_forced'. */
 int instance_delete(struct state *state, const char *project, const char *name, bool is_forced,
                     struct operation *op, struct error **err);
+
+/* Ends, on this member, the deletions that the daemon's end has cut off. For its start. */
+int instance_delete_mend(struct state *state, struct error **err);

@@ -9,6 +9,7 @@
 #include "daemon/instance/instance_service.h"
 #include "daemon/storage/storage_transfer.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/strbuf.h"
 #include "lib/base/worker.h"
@@ -71,7 +72,8 @@ static int send_pass(struct state *state, const struct instance_send *send, int 
 		.allow_inconsistent = !send->is_last,
 		.bytes_per_second = send->bandwidth,
 	};
-	return storage_transfer_send(state, NULL, &storage, &pass, fd, NULL, err);
+	r = FAILPOINT("volume.send", NULL, "Before a volume is sent to another member", err);
+	return r < 0 ? r : storage_transfer_send(state, NULL, &storage, &pass, fd, NULL, err);
 }
 
 static void run_send(void *arg)

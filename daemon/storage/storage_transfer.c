@@ -26,6 +26,7 @@
 #include "db/cache.h"
 #include "drivers/storage/storage_frame.h"
 #include "lib/base/alloc.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/parse.h"
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
@@ -317,6 +318,9 @@ static int receive_parts(struct talk *t, struct error **err)
 	}
 	struct storage_transfer transfer = transfer_of(t, parent, exists);
 	int r = storage_driver_volume_receive(&t->ref->vol, &transfer, t->op, err);
+	if (r == 0)
+		r = FAILPOINT("volume.receive", NULL,
+		              "When a volume has come from another member, who does not know", err);
 	if (r == 0 && t->ref->vol.size > 0)
 		r = storage_driver_volume_resize(&t->ref->vol, err);
 	return r;

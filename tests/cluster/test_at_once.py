@@ -226,6 +226,21 @@ def test_a_creation_that_fails_takes_back_its_own_row_only(bed):
     assert kit.files_on(bed, 'n1') == [other.name]
 
 
+def test_a_creation_whose_row_is_taken_back_leaves_no_volume(bed):
+    leader, one, _ = roles(bed)
+    body = {'name': 'n1', 'source': {'type': 'image', 'alias': 'busybox'}}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with failpoints.armed(one, 'instance.create=stall'):
+            creation = pool.submit(leader.api, 'POST', f'/1.0/instances?target={one.name}', body)
+            failpoints.wait_passed(one)
+            # As who asked does when it hears nothing of the member.
+            sql(leader, "DELETE FROM instances WHERE name = 'n1'")
+        with pytest.raises(testbed.ApiError, match='not found'):
+            creation.result()
+    assert not folders(one)
+    assert not sql(leader, "SELECT id FROM storage_volumes WHERE name = 'n1'")
+
+
 # Joining, and ending.
 
 def test_a_wrong_token_does_not_disturb_who_joins(bed):
