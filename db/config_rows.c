@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "lib/base/strv.h"
+#include "lib/data/jv.h"
+#include "lib/data/jv_print.h"
 
 /* Owners and rows are both sorted, so the owner of the next row is never before that of the last.
  */
@@ -122,55 +124,61 @@ int db_config_merge_names(struct db_tx *tx, const char *select_sql, struct db_ar
 	return owners->n > 0 ? db_each(tx, select_sql, args, merge_name, &m, err) : 0;
 }
 
+static int exec_json(struct db_tx *tx, const char *sql, int64_t owner, struct json_object *obj,
+                     struct error **err)
+{
+	if (json_object_object_length(obj) == 0)
+		return 0;
+
+	scoped_free char *text = jv_print_text(obj, NULL);
+	return db_exec(tx, sql, DB_ARGS(db_int(owner), db_text(text)), err);
+}
+
+int db_config_patch(struct db_tx *tx, const struct db_config_table *table, int64_t owner,
+                    const struct smap *config, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *gone = jv_object();
+	scoped(jv_unrefp) struct json_object *set = jv_object();
+
+	SMAP_FOREACH (e, config)
+		jv_set_string(*e->value ? set : gone, e->key, e->value);
+	int r = exec_json(tx, table->delete_sql, owner, gone, err);
+	return r < 0 ? r : exec_json(tx, table->insert_sql, owner, set, err);
+}
+
 int db_config_replace(struct db_tx *tx, const struct db_config_table *table, int64_t owner,
                       const struct smap *now, const struct smap *wanted, struct error **err)
 {
+	scoped(jv_unrefp) struct json_object *gone = jv_object();
+	scoped(jv_unrefp) struct json_object *set = jv_object();
 	static const struct smap none;
 
 	now = now ? now : &none;
 	wanted = wanted ? wanted : &none;
-	SMAP_FOREACH (e, now) {
-		if (smap_has(wanted, e->key))
-			continue;
-		int r = db_exec(tx, table->delete_sql, DB_ARGS(db_int(owner), db_text(e->key)),
-		                err);
-		if (r < 0)
-			return r;
-	}
+	SMAP_FOREACH (e, now)
+		if (!smap_has(wanted, e->key))
+			jv_set_string(gone, e->key, "");
 	SMAP_FOREACH (e, wanted) {
 		const char *old = smap_get(now, e->key);
 
-		if (old && strcmp(old, e->value) == 0)
-			continue;
-		int r = db_exec(tx, table->insert_sql,
-		                DB_ARGS(db_int(owner), db_text(e->key), db_text(e->value)), err);
-		if (r < 0)
-			return r;
+		if (!old || strcmp(old, e->value) != 0)
+			jv_set_string(set, e->key, e->value);
 	}
 
-	return 0;
+	int r = exec_json(tx, table->delete_sql, owner, gone, err);
+	return r < 0 ? r : exec_json(tx, table->insert_sql, owner, set, err);
 }
 
-static int insert_device(struct db_tx *tx, const struct db_device_table *table, int64_t owner,
-                         const struct db_device *device, struct error **err)
+static void set_device(struct json_object *obj, const struct db_device *device)
 {
+	struct json_object *config = jv_object();
+
 	/* A device without config still needs a row. */
 	if (device->config.n_entries == 0)
-		return db_exec(
-			tx, table->insert_sql,
-			DB_ARGS(db_int(owner), db_text(device->name), db_text(""), db_text("")),
-			err);
-
-	SMAP_FOREACH (e, &device->config) {
-		int r = db_exec(tx, table->insert_sql,
-		                DB_ARGS(db_int(owner), db_text(device->name), db_text(e->key),
-		                        db_text(e->value)),
-		                err);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
+		jv_set_string(config, "", "");
+	SMAP_FOREACH (e, &device->config)
+		jv_set_string(config, e->key, e->value);
+	jv_set_take(obj, device->name, config);
 }
 
 static bool is_same(const struct db_device *a, const struct db_device *b)
@@ -182,6 +190,8 @@ int db_config_replace_devices(struct db_tx *tx, const struct db_device_table *ta
                               const struct db_devices *now, const struct db_devices *wanted,
                               struct error **err)
 {
+	scoped(jv_unrefp) struct json_object *gone = jv_object();
+	scoped(jv_unrefp) struct json_object *set = jv_object();
 	static const struct db_devices none;
 
 	now = now ? now : &none;
@@ -189,22 +199,16 @@ int db_config_replace_devices(struct db_tx *tx, const struct db_device_table *ta
 	for (size_t i = 0; i < now->n; i++) {
 		const struct db_device *device = &now->rows[i];
 
-		if (is_same(device, db_device_find(wanted, device->name)))
-			continue;
-		int r = db_exec(tx, table->delete_sql,
-		                DB_ARGS(db_int(owner), db_text(device->name)), err);
-		if (r < 0)
-			return r;
+		if (!is_same(device, db_device_find(wanted, device->name)))
+			jv_set_string(gone, device->name, "");
 	}
 	for (size_t i = 0; i < wanted->n; i++) {
 		const struct db_device *device = &wanted->rows[i];
 
-		if (is_same(device, db_device_find(now, device->name)))
-			continue;
-		int r = insert_device(tx, table, owner, device, err);
-		if (r < 0)
-			return r;
+		if (!is_same(device, db_device_find(now, device->name)))
+			set_device(set, device);
 	}
 
-	return 0;
+	int r = exec_json(tx, table->delete_sql, owner, gone, err);
+	return r < 0 ? r : exec_json(tx, table->insert_sql, owner, set, err);
 }

@@ -12,17 +12,20 @@
 #include "db/device_rows.h"
 #include "lib/base/smap.h"
 
-/* One family of such tables. The statements are literals of the module that owns the tables. */
+/*
+ * One family of such tables. What is written goes as one argument, a JSON object, however much it
+ * is: each statement is a round trip to the leader, made while the whole cluster waits to write.
+ * The statements are literals of the module that owns the tables. */
 struct db_config_table {
 	const char *select_sql; /* owner, key, value of many owners, ordered by owner and key. */
-	const char *insert_sql; /* Arguments: owner, key, value; replaces the value of the key. */
-	const char *delete_sql; /* Arguments: owner, key. */
+	const char *insert_sql; /* Arguments: owner, {key: value}; replaces the keys' values. */
+	const char *delete_sql; /* Arguments: owner, {key: anything}. */
 };
 
 struct db_device_table {
 	const char *select_sql; /* owner, device, key, value, ordered by owner, device and key. */
-	const char *insert_sql; /* Arguments: owner, device, key, value. */
-	const char *delete_sql; /* Arguments: owner, device; removes all keys. */
+	const char *insert_sql; /* Arguments: owner, {device: {key: value}}. */
+	const char *delete_sql; /* Arguments: owner, {device: anything}; removes all keys. */
 };
 
 /* Where the owners are: n rows of 'row_size' bytes, sorted ascending by the int64_t at 'id_offset'.
@@ -55,6 +58,10 @@ int db_config_merge_names(struct db_tx *tx, const char *select_sql, struct db_ar
 /* The config of one owner, with a statement that takes its id and gives owner, key, value. */
 int db_config_read(struct db_tx *tx, const char *select_sql, int64_t owner, struct smap *config,
                    struct error **err) MUST_CHECK;
+
+/* Sets the keys of 'config'; those with an empty value are removed. */
+int db_config_patch(struct db_tx *tx, const struct db_config_table *table, int64_t owner,
+                    const struct smap *config, struct error **err) MUST_CHECK;
 
 /* Makes the stored config of 'owner' what 'wanted' says, given what it is 'now'. NULL: empty. */
 int db_config_replace(struct db_tx *tx, const struct db_config_table *table, int64_t owner,

@@ -92,9 +92,10 @@ static const struct part_sql parts_of_one = {
 
 static const struct db_config_table property_table = {
 	.insert_sql = "INSERT INTO images_properties (image_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (image_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM images_properties WHERE image_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM images_properties WHERE image_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 void db_image_alias_done(struct db_image_alias *row)

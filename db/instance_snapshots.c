@@ -46,12 +46,13 @@ static const struct db_column columns[] = {
 
 static const struct db_config_table config_table = {
 	.insert_sql = "INSERT INTO instance_snapshots_config (snapshot_id, key, value)"
-		      " VALUES (?, ?, ?)",
+		      " SELECT ?, key, value FROM json_each(?)",
 };
 
 static const struct db_device_table device_table = {
 	.insert_sql = "INSERT INTO instance_snapshots_devices (snapshot_id, device, key, value)"
-		      " VALUES (?, ?, ?, ?)",
+		      " SELECT ?, d.key, c.key, c.value"
+		      "  FROM json_each(?) AS d, json_each(d.value) AS c",
 };
 
 void db_instance_snapshot_done(struct db_instance_snapshot *row)

@@ -77,15 +77,18 @@ static const struct part_sql parts_of_changed = {
 
 static const struct db_config_table config_table = {
 	.insert_sql = "INSERT INTO instances_config (instance_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (instance_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM instances_config WHERE instance_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM instances_config WHERE instance_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const struct db_device_table device_table = {
 	.insert_sql = "INSERT INTO instances_devices (instance_id, device, key, value)"
-		      " VALUES (?, ?, ?, ?)",
-	.delete_sql = "DELETE FROM instances_devices WHERE instance_id = ? AND device = ?",
+		      " SELECT ?, d.key, c.key, c.value"
+		      "  FROM json_each(?) AS d, json_each(d.value) AS c",
+	.delete_sql = "DELETE FROM instances_devices WHERE instance_id = ?"
+		      "   AND device IN (SELECT key FROM json_each(?))",
 };
 
 void db_instance_done(struct db_instance *row)
@@ -373,16 +376,9 @@ int db_instance_update(struct db_tx *tx, const struct db_instance *row, const ch
 int db_instance_patch_config(struct db_tx *tx, int64_t id, const struct smap *changes,
                              struct error **err)
 {
-	SMAP_FOREACH (e, changes) {
-		struct db_args key = DB_ARGS(db_int(id), db_text(e->key));
-		struct db_args both = DB_ARGS(db_int(id), db_text(e->key), db_text(e->value));
-		int r = *e->value ? db_exec(tx, config_table.insert_sql, both, err)
-		                  : db_exec(tx, config_table.delete_sql, key, err);
-		if (r < 0)
-			return db_row_end(r, NOUN, err);
-	}
+	int r = db_config_patch(tx, &config_table, id, changes, err);
 
-	return 0;
+	return r < 0 ? db_row_end(r, NOUN, err) : 0;
 }
 
 /* Runs an UPDATE of one instance. */

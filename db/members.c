@@ -39,9 +39,10 @@ static const struct db_config_table config_table = {
 		      "  FROM members_config"
 		      " ORDER BY member_id, key",
 	.insert_sql = "INSERT INTO members_config (member_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (member_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM members_config WHERE member_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM members_config WHERE member_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT member_id, key, value"

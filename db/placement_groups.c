@@ -28,9 +28,10 @@ static const struct db_config_table config_table = {
 		      "  FROM placement_groups_config"
 		      " ORDER BY group_id, key",
 	.insert_sql = "INSERT INTO placement_groups_config (group_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (group_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM placement_groups_config WHERE group_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM placement_groups_config WHERE group_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT group_id, key, value"

@@ -27,9 +27,10 @@ static const struct db_config_table config_table = {
 		      "  FROM profiles_config"
 		      " ORDER BY profile_id, key",
 	.insert_sql = "INSERT INTO profiles_config (profile_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (profile_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM profiles_config WHERE profile_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM profiles_config WHERE profile_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT profile_id, key, value"
@@ -42,8 +43,10 @@ static const struct db_device_table device_table = {
 		      "  FROM profiles_devices"
 		      " ORDER BY profile_id, device, key",
 	.insert_sql = "INSERT INTO profiles_devices (profile_id, device, key, value)"
-		      " VALUES (?, ?, ?, ?)",
-	.delete_sql = "DELETE FROM profiles_devices WHERE profile_id = ? AND device = ?",
+		      " SELECT ?, d.key, c.key, c.value"
+		      "  FROM json_each(?) AS d, json_each(d.value) AS c",
+	.delete_sql = "DELETE FROM profiles_devices WHERE profile_id = ?"
+		      "   AND device IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_devices_of[] = "SELECT profile_id, device, key, value"

@@ -25,9 +25,10 @@ static const struct db_config_table config_table = {
 		      "  FROM projects_config"
 		      " ORDER BY project_id, key",
 	.insert_sql = "INSERT INTO projects_config (project_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (project_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM projects_config WHERE project_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM projects_config WHERE project_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT project_id, key, value"

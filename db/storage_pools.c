@@ -57,9 +57,10 @@ static const struct db_config_table config_table = {
 		      "  FROM storage_pools_config"
 		      " ORDER BY pool_id, key",
 	.insert_sql = "INSERT INTO storage_pools_config (pool_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (pool_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM storage_pools_config WHERE pool_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM storage_pools_config WHERE pool_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT pool_id, key, value"
@@ -73,10 +74,11 @@ static const struct db_config_table part_table = {
 		      " WHERE pool_member_id = ?"
 		      " ORDER BY key",
 	.insert_sql = "INSERT INTO storage_pools_members_config (pool_member_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (pool_member_id, key) DO UPDATE SET value = excluded.value",
 	.delete_sql = "DELETE FROM storage_pools_members_config"
-		      " WHERE pool_member_id = ? AND key = ?",
+		      " WHERE pool_member_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static void part_list_done(struct parts *parts)

@@ -49,9 +49,10 @@ static const struct db_config_table config_table = {
 		      "  FROM storage_volumes_config"
 		      " ORDER BY volume_id, key",
 	.insert_sql = "INSERT INTO storage_volumes_config (volume_id, key, value)"
-		      " VALUES (?, ?, ?)"
+		      " SELECT ?, key, value FROM json_each(?) WHERE true"
 		      " ON CONFLICT (volume_id, key) DO UPDATE SET value = excluded.value",
-	.delete_sql = "DELETE FROM storage_volumes_config WHERE volume_id = ? AND key = ?",
+	.delete_sql = "DELETE FROM storage_volumes_config WHERE volume_id = ?"
+		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
 static const char select_config_of[] = "SELECT volume_id, key, value"
@@ -64,7 +65,7 @@ static const struct db_config_table snapshot_table = {
 		      "  FROM storage_snapshots_config"
 		      " ORDER BY snapshot_id, key",
 	.insert_sql = "INSERT INTO storage_snapshots_config (snapshot_id, key, value)"
-		      " VALUES (?, ?, ?)",
+		      " SELECT ?, key, value FROM json_each(?)",
 };
 
 void db_storage_volume_done(struct db_storage_volume *row)

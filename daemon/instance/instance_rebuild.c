@@ -133,7 +133,7 @@ int instance_rebuild(struct state *state, const char *project, const char *name,
 
 	/* Asked before the disk changes; a move that begins later waits for the lock. */
 	int64_t id = inst->row->row.id;
-	r = db_read(state->db, check_moving, &id, err);
+	r = db_query(state->db, check_moving, &id, err);
 	if (r == 0 && fingerprint)
 		r = image_ensure_local(state, op, image_project, fingerprint, err);
 	if (r == 0)

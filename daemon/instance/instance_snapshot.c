@@ -415,7 +415,7 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 		return -ENOENT;
 
 	int64_t id = inst->row->row.id;
-	r = db_read(state->db, check_moving, &id, err);
+	r = db_query(state->db, check_moving, &id, err);
 	if (r == 0 && with_volumes)
 		r = instance_volumes_check(inst, row, err);
 	if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -14,6 +15,7 @@
 #include "db/projects.h"
 #include "db/storage_pools.h"
 #include "db/storage_volumes.h"
+#include "lib/base/alloc.h"
 #include "lib/base/strv.h"
 #include "tests/kit/db_nodes.h"
 
@@ -133,6 +135,67 @@ static void instances_are_created_and_changed(void **state)
 {
 	(void)state;
 	CHECK(db_write(db, create_and_change, NULL, &err));
+}
+
+/* Config goes to the engine as JSON, and must come back as it was. */
+static int keep_odd_texts(struct db_tx *tx, void *arg, struct error **err)
+{
+	static const char *const odd[] = {
+		"",
+		" ",
+		"null",
+		"5",
+		"{\"a\": [1]}",
+		"\"",
+		"\\",
+		"\\u0041",
+		"a/b",
+		"%s",
+		"'; --",
+		"\n\t\r\x01\x7f",
+		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+	};
+	struct db_instance c = new_instance(T("default"), T("odd"));
+	scoped(smap_done) struct smap changes = { 0 };
+	scoped_free char *large = xmalloc(100001);
+	struct db_instance row;
+	int64_t id;
+
+	(void)arg;
+	memset(large, 'x', 100000);
+	large[100000] = '\0';
+	for (size_t i = 0; i < COUNT_OF(odd); i++) {
+		scoped_free char *key = xasprintf("user.%zu", i);
+		scoped_free char *odd_key = xasprintf("user.%s", odd[i]);
+
+		smap_set(&c.config, key, odd[i]);
+		smap_set(&c.config, odd_key, "v");
+		smap_set(&db_device_add(&c.devices, *odd[i] ? odd[i] : "-")->config, odd_key,
+		         odd[i]);
+	}
+	smap_set(&c.config, "user.large", large);
+	OK(db_instance_create(tx, &c, "default", &id, err));
+	OK(db_instance_get(tx, "default", "odd", &row, err));
+	assert_true(smap_equals(&row.config, &c.config));
+	assert_true(db_device_equal(&row.devices, &c.devices));
+	db_instance_done(&row);
+
+	SMAP_FOREACH (e, &c.config)
+		smap_set(&changes, e->key, strcmp(e->key, "user.large") == 0 ? "small" : "");
+	OK(db_instance_patch_config(tx, id, &changes, err));
+	OK(db_instance_get(tx, "default", "odd", &row, err));
+	assert_int_equal(row.config.n_entries, 1);
+	assert_string_equal(smap_get(&row.config, "user.large"), "small");
+	db_instance_done(&row);
+	OK(db_instance_delete(tx, id, err));
+	free_new(&c);
+	return 0;
+}
+
+static void odd_texts_are_kept(void **state)
+{
+	(void)state;
+	CHECK(db_write(db, keep_odd_texts, NULL, &err));
 }
 
 static int change_parts(struct db_tx *tx, void *arg, struct error **err)
@@ -330,6 +393,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instances_are_created_and_changed),
+		cmocka_unit_test(odd_texts_are_kept),
 		cmocka_unit_test(parts_are_changed_alone),
 		cmocka_unit_test(lists_hold_all_parts_of_each),
 		cmocka_unit_test(a_move_happens_in_one_epoch_only),
