@@ -478,19 +478,61 @@ static int copy_aliases(struct server *to, struct json_object *image, const char
 	return r;
 }
 
+/* The other server fetches it. */
+static int copy_pull(struct client *client, struct server *from, struct server *to,
+                     struct json_object *body, const char *fingerprint, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *op = NULL;
+	struct json_object *source = jv_member(body, "source");
+
+	jv_set_string(source, "project", server_project(from));
+	int r = image_source_add_server(from, source, fingerprint, err);
+	if (r == 0)
+		r = server_start(to, "POST", body, &op, err, "/1.0/images");
+	if (r == 0)
+		r = follow_operation(client, to, op,
+		                     &(struct follow){ .label = "Copying the image" }, NULL, err);
+	return r;
+}
+
+/* This one sends it, with a secret of the other. */
+static int copy_push(struct client *client, struct server *from, struct server *to,
+                     struct json_object *body, const char *fingerprint, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *token = NULL, *op = NULL, *target = jv_object();
+	scoped(jv_unrefp) struct json_object *sending = jv_object();
+
+	int r = image_source_add_server(to, target, NULL, err);
+	if (r == 0)
+		r = server_start(to, "POST", body, &token, err, "/1.0/images");
+	if (r < 0)
+		return r;
+	jv_set_string(sending, "target", jv_text(target, "server"));
+	jv_set_string(sending, "certificate", jv_text(target, "certificate"));
+	jv_set_string(sending, "secret", jv_text(jv_member(token, "metadata"), "secret"));
+	jv_set_string(sending, "project", server_project(to));
+	r = server_start(from, "POST", sending, &op, err, "/1.0/images/%s/export", fingerprint);
+	if (r == 0)
+		r = follow_operation(client, from, op,
+		                     &(struct follow){ .label = "Copying the image" }, NULL, err);
+	return r;
+}
+
 static int copy_run(struct client *client, const struct cli *cli, struct error **err)
 {
 	scoped(resource_done) struct resource res = { 0 };
-	scoped(jv_unrefp) struct json_object *image = NULL, *body = jv_object(), *op = NULL;
+	scoped(jv_unrefp) struct json_object *image = NULL, *body = jv_object();
 	struct json_object *source = jv_object();
 	scoped_free char *fingerprint = NULL;
 	const char *project = cli_option(cli, "target-project");
+	const char *mode = cli_option(cli, "mode");
+	bool is_push = str_equals(mode, "push");
 	struct server *to;
 	int r = client_server_only(client, cli_word(cli, 1), &to, err);
 
 	jv_set_take(body, "source", source);
-	if (r == 0 && !str_equals(cli_option(cli, "mode"), "pull"))
-		r = error_set(err, 400, "Only the transfer mode \"pull\" is supported");
+	if (r == 0 && !is_push && !str_equals(mode, "pull"))
+		r = error_set(err, 400, "The transfer mode is \"pull\" or \"push\"");
 	if (r == 0)
 		r = image_open(client, cli, cli_word(cli, 0), &res, &fingerprint, err);
 	if (r == 0)
@@ -498,20 +540,14 @@ static int copy_run(struct client *client, const struct cli *cli, struct error *
 	if (r < 0)
 		return r;
 	jv_set_string(source, "type", "image");
-	jv_set_string(source, "mode", "pull");
+	jv_set_string(source, "mode", mode);
 	jv_set_string(source, "fingerprint", fingerprint);
-	jv_set_string(source, "project", server_project(res.server));
 	jv_set_string(source, "image_type", jv_text(image, "type"));
 	jv_set_bool(body, "public", cli_flag(cli, "public"));
 	jv_set_bool(body, "auto_update", cli_flag(cli, "auto-update"));
-	r = image_source_add_server(res.server, source, fingerprint, err);
 	if (project)
 		server_set_project(to, project);
-	if (r == 0)
-		r = server_start(to, "POST", body, &op, err, "/1.0/images");
-	if (r == 0)
-		r = follow_operation(client, to, op,
-		                     &(struct follow){ .label = "Copying the image" }, NULL, err);
+	r = (is_push ? copy_push : copy_pull)(client, res.server, to, body, fingerprint, err);
 	if (r == 0 && cli_flag(cli, "copy-aliases"))
 		r = copy_aliases(to, image, fingerprint, err);
 	if (r == 0)
@@ -546,7 +582,7 @@ static const struct cli_option copy_options[] = {
 	ALIAS,
 	{ "auto-update",    0, OPTION_FLAG, NULL, "Keep the copy up to date", WORD_NONE },
 	{ "copy-aliases",   0, OPTION_FLAG, NULL, "Copy the aliases too", WORD_NONE },
-	{ "mode",           0, OPTION_TEXT, "pull", "Who connects: pull", WORD_NONE },
+	{ "mode",           0, OPTION_TEXT, "pull", "Who connects between servers: pull or push", WORD_NONE },
 	PUBLIC,
 	{ "target-project", 0, OPTION_TEXT, NULL, "Project to put it in", WORD_PROJECT },
 	VM,

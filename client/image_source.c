@@ -43,18 +43,24 @@ int image_source_resolve(struct server *server, const char *name, bool is_vm,
 	return 0;
 }
 
-/* An address under which others reach the server: not a loopback one. */
+/*
+ * An address under which others reach the server. A loopback one if it has no other: then whoever
+ * reaches it at all is on the same machine.
+ */
 static const char *public_address(struct json_object *info)
 {
 	struct json_object *list = jv_member(jv_member(info, "environment"), "addresses");
+	const char *loopback = NULL;
 
 	for (size_t i = 0; i < jv_len(list); i++) {
 		const char *a = jv_string(jv_item(list, i));
 
 		if (a && !str_starts(a, "127.") && !str_starts(a, "[::1]"))
 			return a;
+		if (a && !loopback)
+			loopback = a;
 	}
-	return NULL;
+	return loopback;
 }
 
 int image_source_add_server(struct server *server, struct json_object *source,
