@@ -227,8 +227,7 @@ static int create(struct db_tx *tx, void *arg, struct error **err)
 
 	error_free(TAKE_PTR(none));
 	if (db_placement_group_get(tx, row->project, row->name, &existing, &none) == 0)
-		return error_set(err, 409, "A placement group named \"%s\" already exists",
-		                 row->name);
+		return error_set(err, 409, "Placement group already exists");
 
 	return db_placement_group_create(tx, row, &id, err);
 }

@@ -30,6 +30,7 @@
 #include "daemon/api/metrics.h"
 #include "daemon/api/operations.h"
 #include "daemon/api/placement_groups.h"
+#include "daemon/api/placement_state.h"
 #include "daemon/api/profiles.h"
 #include "daemon/api/projects.h"
 #include "daemon/api/resources.h"
@@ -70,6 +71,7 @@ const struct route_table *const route_tables[] = {
 	&metrics_routes,
 	&operations_routes,
 	&placement_groups_routes,
+	&placement_state_routes,
 	&profiles_routes,
 	&projects_routes,
 	&resources_routes,

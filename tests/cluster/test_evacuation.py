@@ -106,6 +106,31 @@ def test_what_has_no_place_runs_on_where_it_was(bed):
     first.api('DELETE', '/1.0/placement-groups/apart')
 
 
+def test_a_group_says_whether_its_rule_is_kept(bed):
+    first = bed.members[0]
+    first.api('POST', '/1.0/placement-groups', {'name': 'apart', 'config': {'policy': 'spread', 'rigor': 'strict'}})
+    for name in ('g1', 'g2'):
+        kit.launch(bed, [name], placement__group='apart')
+    state = bed.members[2].api('GET', '/1.0/placement-groups/apart/state')
+    assert state['complies'] and state['instances'] == 2 and (state['policy'], state['rigor']) == ('spread', 'strict')
+    assert [m['complies'] for m in state['members']] == [True, True]
+
+    # Who names a member goes past the group.
+    home = kit.rows(first)['g1']['location']
+    kit.launch(bed, ['g3'], target=home, placement__group='apart')
+    state = first.api('GET', '/1.0/placement-groups/apart/state')
+    wrong, = [m for m in state['members'] if not m['complies']]
+    assert not state['complies'] and wrong['server_name'] == home
+    assert wrong['instances'] == ['/1.0/instances/g1', '/1.0/instances/g3'] and 'it has 2' in wrong['reason']
+    text = first.inside(bed.build / 'muster', 'placement-group', 'state', 'apart')
+    assert 'complies: false' in text
+    with pytest.raises(testbed.ApiError, match='not found') as error:
+        first.api('GET', '/1.0/placement-groups/none/state')
+    assert error.value.status == 404
+    kit.delete_all(bed)
+    first.api('DELETE', '/1.0/placement-groups/apart')
+
+
 def test_the_leader_lets_another_lead_before_it_is_evacuated(bed):
     leader = bed.leader()
     kit.launch(bed, ['l1', 'l2'], target=leader.name)
