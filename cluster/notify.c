@@ -5,6 +5,7 @@
 #include "cluster/cluster_private.h"
 #include "cluster/gateway.h"
 #include "lib/base/alloc.h"
+#include "lib/base/strv.h"
 #include "lib/base/thread.h"
 #include "lib/data/jv.h"
 
@@ -88,7 +89,7 @@ static void run_calls(struct cluster *cluster, const struct connect_call *call,
 }
 
 /* Those who are to be called; 503 if one of them is offline and must not be. */
-static int choose(struct cluster *cluster, enum notify_policy policy,
+static int choose(struct cluster *cluster, char *const *names, enum notify_policy policy,
                   struct notify_answers *ret_answers, struct error **err)
 {
 	scoped(member_list_unrefp) struct member_list *members = cluster_members(cluster);
@@ -102,6 +103,8 @@ static int choose(struct cluster *cluster, enum notify_policy policy,
 		const struct member *m = &members->members[i];
 
 		if (m->id == own_id || m->state == MEMBER_PENDING)
+			continue;
+		if (names && !strv_contains(names, m->name))
 			continue;
 		if (!m->is_online && policy == NOTIFY_ALL)
 			return error_set(err, 503, "Cluster member \"%s\" is offline", m->name);
@@ -131,15 +134,15 @@ static bool is_allowed(struct cluster *cluster, enum notify_policy policy,
 	return false;
 }
 
-int notify_members(struct cluster *cluster, enum notify_policy policy,
-                   const struct connect_call *call, struct notify_answers *ret_answers,
-                   struct error **err)
+static int notify(struct cluster *cluster, char *const *names, enum notify_policy policy,
+                  const struct connect_call *call, struct notify_answers *ret_answers,
+                  struct error **err)
 {
 	struct notify_answers answers = { 0 };
 	int r = 0;
 
 	if (cluster_is_enabled(cluster)) {
-		r = choose(cluster, policy, &answers, err);
+		r = choose(cluster, names, policy, &answers, err);
 		if (r >= 0)
 			run_calls(cluster, call, &answers);
 		else
@@ -158,4 +161,20 @@ int notify_members(struct cluster *cluster, enum notify_policy policy,
 	else
 		notify_answers_done(&answers);
 	return r;
+}
+
+int notify_members(struct cluster *cluster, enum notify_policy policy,
+                   const struct connect_call *call, struct notify_answers *ret_answers,
+                   struct error **err)
+{
+	return notify(cluster, NULL, policy, call, ret_answers, err);
+}
+
+int notify_named(struct cluster *cluster, char *const *names, enum notify_policy policy,
+                 const struct connect_call *call, struct notify_answers *ret_answers,
+                 struct error **err)
+{
+	static char *const nobody[] = { NULL };
+
+	return notify(cluster, names ? names : nobody, policy, call, ret_answers, err);
 }

@@ -39,3 +39,8 @@ void notify_answers_done(struct notify_answers *answers);
 int notify_members(struct cluster *cluster, enum notify_policy policy,
                    const struct connect_call *call, struct notify_answers *ret_answers,
                    struct error **err);
+
+/* The same of members with these names only ('names' ends with NULL). */
+int notify_named(struct cluster *cluster, char *const *names, enum notify_policy policy,
+                 const struct connect_call *call, struct notify_answers *ret_answers,
+                 struct error **err);

@@ -58,12 +58,26 @@ enum db_family {
 struct db_cache;
 struct db_view;
 
+/* What a layer above makes of a row and wants to find again; embedded in a struct of its own. */
+struct db_derived {
+	void (*free)(struct db_derived *self);
+};
+
 /* An instance with its profiles applied. */
 struct db_expanded {
 	struct db_instance row;
-	struct smap config;        /* Profiles in their order, then its own. */
-	struct db_devices devices; /* The same. */
+	struct smap config;                 /* Profiles in their order, then its own. */
+	struct db_devices devices;          /* The same. */
+	struct db_derived *_Atomic derived; /* Private: see db_cache_derived(). */
 };
+
+/*
+ * What was derived from a row that a view holds, or NULL; then it is made and handed over, to be
+ * freed with the row. When two threads do so at once, both get what the first one made. Only one
+ * kind of thing can be derived from instances.
+ */
+struct db_derived *db_cache_derived(const struct db_expanded *row);
+struct db_derived *db_cache_derive_take(const struct db_expanded *row, struct db_derived *derived);
 
 struct db_cache *db_cache_new(struct db *db);
 void db_cache_free(struct db_cache *cache); /* When no view is held any more. */

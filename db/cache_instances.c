@@ -5,6 +5,7 @@
  * reads what is beyond its revision, takes over all other rows, and merges both in order of their
  * names. When the profiles changed, rows stay and are expanded anew.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +33,31 @@ static void entry_unref(struct db_expanded *expanded)
 	if (!refs_put(&entry->refs))
 		return;
 
+	struct db_derived *derived = atomic_load(&expanded->derived);
+	if (derived)
+		derived->free(derived);
 	smap_done(&expanded->config);
 	db_device_list_done(&expanded->devices);
 	row_unref(entry->owner);
 	free(entry);
+}
+
+struct db_derived *db_cache_derived(const struct db_expanded *row)
+{
+	return atomic_load(&row->derived);
+}
+
+struct db_derived *db_cache_derive_take(const struct db_expanded *row, struct db_derived *derived)
+{
+	/* Rows are constant but for this, which is nobody else's. */
+	struct db_expanded *mine = (struct db_expanded *)(uintptr_t)row;
+	struct db_derived *first = NULL;
+
+	if (atomic_compare_exchange_strong(&mine->derived, &first, derived))
+		return derived;
+
+	derived->free(derived);
+	return first;
 }
 
 static const struct db_profile *profile_by_id(const struct db_cache_part *profiles, int64_t id)

@@ -42,7 +42,7 @@ int instance_alias_check(struct request *req, struct error **err)
 	if (name < 0 || !str_starts(req->route->path, INSTANCES "/{name}"))
 		return 0;
 
-	int r = db_cache_view(req->state->cache, DB_INSTANCES, &view, err);
+	int r = request_view(req, DB_INSTANCES, &view, err);
 	if (r < 0)
 		return r;
 

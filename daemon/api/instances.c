@@ -16,12 +16,16 @@
 #include "daemon/instance/instance_create.h"
 #include "daemon/instance/instance_delete.h"
 #include "daemon/instance/instance_json.h"
+#include "daemon/instance/instance_peers.h"
 #include "daemon/instance/instance_remote.h"
+#include "daemon/instance/instance_text.h"
 #include "lib/base/alloc.h"
 #include "lib/base/failpoint.h"
 #include "lib/base/parse.h"
+#include "lib/base/strbuf.h"
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
+#include "lib/data/jv_print.h"
 
 /* Whether an instance belongs into this list: its project, and the caller's rights. */
 static bool is_listed(const struct request *req, const struct db_expanded *row, int64_t type)
@@ -89,35 +93,34 @@ static int state_parts(const struct request *req, uint32_t *ret_parts, struct er
 	return 0;
 }
 
-static int instances_list(struct request *req, struct response *res, struct error **err)
+/* The members that the instances of a list are on. */
+static char **members_of(const struct request *req, const struct db_view *view, int64_t type)
 {
-	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped(instance_remote_freep) struct instance_remote *remote = NULL;
-	int64_t type = listed_type(req);
-	bool needs_items = req->recursion > 0 || request_has_filter(req);
+	char **members = NULL;
 	size_t n = 0;
-	uint32_t parts = 0;
-
-	int r = state_parts(req, &parts, err);
-	if (r == 0)
-		r = db_cache_view(req->state->cache, INSTANCE_FAMILIES, &view, err);
-	if (r < 0)
-		return r;
-	if (!req->all_projects && !db_cache_project(view, req->project))
-		return error_set(err, 404, "Project \"%s\" not found", req->project);
-	if (needs_items)
-		remote = instance_remote_new(req->state, parts);
-
-	struct json_object *list = jv_array();
 	const struct db_expanded *const *rows = db_cache_instances(view, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_listed(req, rows[i], type))
+			strv_add_once(&members, rows[i]->row.member);
+	return members;
+}
+
+static void list_items(struct request *req, struct response *res, struct db_view *view,
+                       int64_t type, const struct instance_remote *remote)
+{
+	struct json_object *list = jv_array();
+	size_t n = 0;
+	const struct db_expanded *const *rows = db_cache_instances(view, &n);
+
 	for (size_t i = 0; i < n; i++) {
 		if (!is_listed(req, rows[i], type))
 			continue;
 
 		struct instance *inst = instance_of_row(req->state, rows[i]);
 		inst->view = db_cache_view_ref(view);
-		struct json_object *item = needs_items ? item_json(req, inst, remote) : NULL;
-		if (!item || request_filter_passes(req, item)) {
+		struct json_object *item = item_json(req, inst, remote);
+		if (request_filter_passes(req, item)) {
 			scoped_free char *url = instance_alias_url(req, inst->url);
 
 			if (req->recursion > 0)
@@ -129,6 +132,63 @@ static int instances_list(struct request *req, struct response *res, struct erro
 		instance_free(inst);
 	}
 	response_sync(res, list);
+}
+
+/* Without a look into the items: their text is there already. */
+static void list_texts(struct request *req, struct response *res, struct db_view *view,
+                       int64_t type, const struct instance_remote *remote)
+{
+	scoped(strbuf_done) struct strbuf b = { 0 };
+	size_t n = 0;
+	const struct db_expanded *const *rows = db_cache_instances(view, &n);
+	char separator = '[';
+
+	response_text_begin(&b);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_listed(req, rows[i], type))
+			continue;
+
+		const struct instance_text *text = instance_text_of(rows[i]);
+		strbuf_add_char(&b, separator);
+		separator = ',';
+		if (remote) {
+			struct instance inst = instance_text_handle(req->state, rows[i]);
+
+			instance_text_print(text, instance_remote_status(remote, &inst), &b);
+		} else {
+			scoped_free char *url = instance_alias_url(req, text->url);
+
+			jv_print_string(url, strlen(url), &b);
+		}
+	}
+	strbuf_add(&b, separator == '[' ? "[]" : "]");
+	response_text(res, &b, NULL);
+}
+
+static int instances_list(struct request *req, struct response *res, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped(instance_remote_freep) struct instance_remote *remote = NULL;
+	int64_t type = listed_type(req);
+	uint32_t parts = 0;
+
+	int r = state_parts(req, &parts, err);
+	if (r == 0)
+		r = request_view(req, INSTANCE_FAMILIES, &view, err);
+	if (r < 0)
+		return r;
+	if (!req->all_projects && !db_cache_project(view, req->project))
+		return error_set(err, 404, "Project \"%s\" not found", req->project);
+	if (req->recursion > 0 || request_has_filter(req)) {
+		scoped(strv_freep) char **members = members_of(req, view, type);
+
+		remote = instance_remote_new(req->state, members, parts);
+	}
+
+	if (req->recursion > 1 || request_has_filter(req))
+		list_items(req, res, view, type, remote);
+	else
+		list_texts(req, res, view, type, remote);
 	return 0;
 }
 
@@ -264,27 +324,43 @@ static int internal_states(struct request *req, struct response *res, struct err
 	return r;
 }
 
+static int internal_running(struct request *req, struct response *res, struct error **err)
+{
+	(void)err;
+	response_sync(res, instance_peers_answer(req->state));
+	return 0;
+}
+
 static int instance_get(struct request *req, struct response *res, struct error **err)
 {
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(instance_freep) struct instance *inst = NULL;
 
-	int r = instance_load(req->state, req->project, request_param(req, "name"), &inst, err);
+	int r = request_view(req, INSTANCE_FAMILIES, &view, err);
+	if (r == 0)
+		r = instance_load_from(req->state, view, req->project, request_param(req, "name"),
+		                       &inst, err);
+	if (r < 0)
+		return r;
+
+	const struct instance_text *text = instance_text_of(inst->row);
+	if (req->recursion == 0) {
+		scoped(strbuf_done) struct strbuf b = { 0 };
+
+		response_text_begin(&b);
+		instance_text_print(text, instance_json_status(instance_status(inst)), &b);
+		response_text(res, &b, text->etag);
+		return 0;
+	}
+
+	struct json_object *state = NULL;
+	r = instance_json_state(inst, INSTANCE_JSON_ALL, &state, err);
 	if (r < 0)
 		return r;
 
 	struct json_object *obj = instance_json(inst, NULL);
-	if (req->recursion > 0) {
-		struct json_object *state = NULL;
-
-		r = instance_json_state(inst, INSTANCE_JSON_ALL, &state, err);
-		if (r < 0) {
-			json_object_put(obj);
-			return r;
-		}
-		instance_json_add_full(inst, obj, state);
-	}
-
 	scoped(jv_unrefp) struct json_object *etag = instance_json_etag(&inst->row->row);
+	instance_json_add_full(inst, obj, state);
 	response_sync_etag(res, obj, etag);
 	return 0;
 }
@@ -359,6 +435,7 @@ static const struct route routes[] = {
 	{ "DELETE", "/1.0/instances/{name}",      instance_remove,  ACCESS_ENTITLED, "instance", "can_delete",           ON_OWNER,      "instances",          instances_owner, ROUTE_BODY_JSON, false },
 	{ "POST",   "/1.0/cluster/placement-explain", placement_explain, ACCESS_ENTITLED, "project", "can_create_instances", ON_ANY_MEMBER, "instance_placement_groups", NULL, ROUTE_BODY_JSON, false },
 	{ "POST",   "/internal/instances",        internal_fill,    ACCESS_PEER,     NULL,       NULL,                   ON_ANY_MEMBER, NULL,                 NULL,            ROUTE_BODY_JSON, false },
+	{ "GET",    "/internal/instances/running", internal_running, ACCESS_PEER,    NULL,       NULL,                   ON_ANY_MEMBER, NULL,                 NULL,            ROUTE_BODY_JSON, false },
 	{ "GET",    "/internal/instances/states", internal_states,  ACCESS_PEER,     NULL,       NULL,                   ON_ANY_MEMBER, NULL,                 NULL,            ROUTE_BODY_JSON, false },
 };
 /* clang-format on */

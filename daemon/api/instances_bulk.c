@@ -14,6 +14,7 @@
 #include "daemon/instance/instance_power.h"
 #include "daemon/instance/instance_remote.h"
 #include "lib/base/alloc.h"
+#include "lib/base/strv.h"
 #include "lib/base/worker.h"
 #include "lib/data/jv.h"
 #include "lib/net/url.h"
@@ -121,6 +122,7 @@ static int collect(struct operation *op, const struct bulk *bulk, struct item **
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(instance_remote_freep) struct instance_remote *remote = NULL;
 	scoped_free char *here = state_member_name(bulk->state);
+	scoped(strv_freep) char **members = NULL;
 	size_t n_rows = 0;
 	size_t n = 0;
 
@@ -128,8 +130,11 @@ static int collect(struct operation *op, const struct bulk *bulk, struct item **
 	if (r < 0)
 		return r;
 
-	remote = instance_remote_new(bulk->state, 0);
 	const struct db_expanded *const *rows = db_cache_instances(view, &n_rows);
+	for (size_t i = 0; i < n_rows; i++)
+		if (strcmp(rows[i]->row.project, bulk->project) == 0)
+			strv_add_once(&members, rows[i]->row.member);
+	remote = instance_remote_new(bulk->state, members, 0);
 	struct item *items = xcalloc(n_rows + 1, sizeof(*items));
 	for (size_t i = 0; i < n_rows; i++) {
 		const struct db_instance *row = &rows[i]->row;

@@ -27,18 +27,26 @@ struct envelope {
 	struct json_object *metadata;
 };
 
+#define END "}\n"
+
+/* All but the metadata and END. */
+static void print_begin(const struct envelope *e, struct strbuf *b)
+{
+	strbuf_addf(b,
+	            "{\"type\":\"%s\",\"status\":\"%s\",\"status_code\":%d,\"operation\":\"%s\",",
+	            e->type, e->status, e->status_code, e->operation);
+	strbuf_addf(b, "\"error_code\":%d,\"error\":", e->error_code);
+	jv_print_string(e->error, strlen(e->error), b);
+	strbuf_add(b, ",\"metadata\":");
+}
+
 static char *print(const struct envelope *e, size_t *ret_size)
 {
 	scoped(strbuf_done) struct strbuf b = { 0 };
 
-	strbuf_addf(&b,
-	            "{\"type\":\"%s\",\"status\":\"%s\",\"status_code\":%d,\"operation\":\"%s\",",
-	            e->type, e->status, e->status_code, e->operation);
-	strbuf_addf(&b, "\"error_code\":%d,\"error\":", e->error_code);
-	jv_print_string(e->error, strlen(e->error), &b);
-	strbuf_add(&b, ",\"metadata\":");
+	print_begin(e, &b);
 	jv_print(e->metadata, &b);
-	strbuf_add(&b, "}\n");
+	strbuf_add(&b, END);
 	*ret_size = b.size;
 	return strbuf_take(&b);
 }
@@ -113,12 +121,35 @@ struct kept_answer *response_keep(struct json_object *metadata, struct json_obje
 	return answer;
 }
 
+static void add_etag(struct response *res, const char *etag)
+{
+	char quoted[DIGEST_SHA256_HEX_SIZE + 2];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", etag);
+	http_exchange_add_header(res->exchange, "ETag", quoted);
+}
+
+void response_text_begin(struct strbuf *b)
+{
+	const struct envelope e = success(NULL);
+
+	print_begin(&e, b);
+}
+
+void response_text(struct response *res, struct strbuf *b, const char *etag)
+{
+	strbuf_add(b, END);
+	if (etag)
+		add_etag(res, etag);
+	begin(res);
+	http_exchange_add_header(res->exchange, "Content-Type", "application/json");
+	size_t size = b->size;
+	http_exchange_reply_take(res->exchange, 200, strbuf_take(b), size);
+}
+
 void response_kept(struct response *res, const struct kept_answer *answer)
 {
-	char quoted[sizeof(answer->etag) + 2];
-
-	snprintf(quoted, sizeof(quoted), "\"%s\"", answer->etag);
-	http_exchange_add_header(res->exchange, "ETag", quoted);
+	add_etag(res, answer->etag);
 	begin(res);
 	http_exchange_add_header(res->exchange, "Content-Type", "application/json");
 	http_exchange_reply(res->exchange, 200, answer->text, answer->size);

@@ -20,6 +20,7 @@ struct kept_answer;
 struct operation;
 struct request;
 struct state;
+struct strbuf;
 struct stream;
 
 /* One exchange that waits for its answer; made by the dispatcher on its stack. */
@@ -36,6 +37,13 @@ void response_sync(struct response *res, struct json_object *metadata_take);
 /* The same with an ETag made from 'etag_source', which is borrowed. */
 void response_sync_etag(struct response *res, struct json_object *metadata_take,
                         struct json_object *etag_source);
+
+/*
+ * The same for metadata that is printed by hand: begin, append the metadata's JSON to 'b', send.
+ * The text is moved out of 'b'. 'etag' may be NULL.
+ */
+void response_text_begin(struct strbuf *b);
+void response_text(struct response *res, struct strbuf *b, const char *etag);
 
 /* What response_sync_etag() would send, to be sent now and again; 'metadata' is borrowed, too. */
 struct kept_answer *response_keep(struct json_object *metadata, struct json_object *etag_source)

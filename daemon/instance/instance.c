@@ -12,6 +12,7 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_exit.h"
 #include "daemon/instance/instance_live.h"
+#include "daemon/instance/instance_peers.h"
 #include "daemon/instance/instance_service.h"
 #include "daemon/storage/storage_instance.h"
 #include "drivers/storage/storage_layout.h"
@@ -58,6 +59,7 @@ int instance_service_new(struct state *state, struct error **err) NO_LOCK_CHECK
 	mutex_init(&service->mutex);
 	service->live = instance_live_map();
 	service->exits = instance_exit_new(state);
+	service->peers = instance_peers_new(state);
 	state->instances = service;
 	state->profile_changed = instance_live_profile_changed;
 
@@ -93,6 +95,7 @@ void instance_service_free(struct instance_service *service) NO_LOCK_CHECK
 	worker_free(service->worker);
 	worker_free(service->sends);
 	instance_exit_free(service->exits);
+	instance_peers_free(service->peers);
 	service->state->profile_changed = NULL;
 	service->state->instances = NULL;
 	cancel_unref(service->stopping);
@@ -143,7 +146,7 @@ struct instance *instance_of_row(struct state *state, const struct db_expanded *
 	inst->state = state;
 	inst->row = row;
 	inst->driver = instance_driver_find(type);
-	inst->engine = state->instances ? instance_engine(state, type) : NULL;
+	inst->engine = state && state->instances ? instance_engine(state, type) : NULL;
 	inst->id = instance_id_of(row->row.project, row->row.name);
 	inst->url = lifecycle_url(row->row.project,
 	                          (const char *const[]){ "instances", row->row.name, NULL });

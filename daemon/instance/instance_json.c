@@ -41,18 +41,16 @@ static void set_date(struct json_object *obj, const char *key, int64_t date)
 	jv_set_date(obj, key, date == DATE_NONE ? 0 : date);
 }
 
-struct json_object *instance_json(const struct instance *inst,
-                                  const struct instance_status_name *status)
+void instance_json_add_head(const struct instance *inst, struct json_object *obj)
+{
+	jv_set_string(obj, "name", inst->row->row.name);
+	jv_set_string(obj, "description", inst->row->row.description);
+}
+
+void instance_json_add_tail(const struct instance *inst, struct json_object *obj)
 {
 	const struct db_instance *row = &inst->row->row;
-	struct instance_status_name shown =
-		status ? *status : instance_json_status(instance_status(inst));
-	struct json_object *obj = jv_object();
 
-	jv_set_string(obj, "name", row->name);
-	jv_set_string(obj, "description", row->description);
-	jv_set_string(obj, "status", shown.text);
-	jv_set_int(obj, "status_code", shown.code);
 	jv_set_date(obj, "created_at", row->created);
 	set_date(obj, "last_used_at", row->last_used);
 	jv_set_string(obj, "location", row->member);
@@ -66,6 +64,19 @@ struct json_object *instance_json(const struct instance *inst,
 	jv_set_take(obj, "devices", instance_json_devices(&row->devices));
 	jv_set_smap(obj, "expanded_config", &inst->row->config);
 	jv_set_take(obj, "expanded_devices", instance_json_devices(&inst->row->devices));
+}
+
+struct json_object *instance_json(const struct instance *inst,
+                                  const struct instance_status_name *status)
+{
+	struct instance_status_name shown =
+		status ? *status : instance_json_status(instance_status(inst));
+	struct json_object *obj = jv_object();
+
+	instance_json_add_head(inst, obj);
+	jv_set_string(obj, "status", shown.text);
+	jv_set_int(obj, "status_code", shown.code);
+	instance_json_add_tail(inst, obj);
 	return obj;
 }
 

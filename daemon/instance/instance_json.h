@@ -36,6 +36,10 @@ struct instance_status_name instance_json_status_unknown(void);
 struct json_object *instance_json(const struct instance *inst,
                                   const struct instance_status_name *status);
 
+/* The same in two parts, without "status" and "status_code", which are between them. */
+void instance_json_add_head(const struct instance *inst, struct json_object *obj);
+void instance_json_add_tail(const struct instance *inst, struct json_object *obj);
+
 /*
  * Adds "state", "snapshots" and "backups" for recursion 2; 'state' is taken and may be NULL.
  */

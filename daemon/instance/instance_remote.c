@@ -6,32 +6,55 @@
 #include "cluster/cluster.h"
 #include "cluster/notify.h"
 #include "daemon/core/state.h"
+#include "daemon/instance/instance_peers.h"
+#include "daemon/instance/instance_service.h"
 #include "lib/base/alloc.h"
+#include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
 #define ANSWER_MS 5000
 
 struct instance_remote {
-	char *here; /* This member's name. */
-	struct notify_answers answers;
+	char *here;                    /* This member's name. */
+	struct notify_answers answers; /* With parts; else: */
+	char **members;
+	struct instance_peer_answer **peers; /* Of 'members'. */
 	uint32_t parts;
 };
 
-struct instance_remote *instance_remote_new(struct state *state, uint32_t parts)
+static void ask_parts(struct state *state, struct instance_remote *remote)
 {
-	struct instance_remote *remote = xcalloc(1, sizeof(*remote));
 	scoped(error_freep) struct error *ignored = NULL;
-	scoped_free char *path = xasprintf("/internal/instances/states?parts=%u", parts);
+	scoped_free char *path = xasprintf("/internal/instances/states?parts=%u", remote->parts);
 	const struct connect_call call = {
 		.path = path,
 		.timeout_ms = ANSWER_MS,
 	};
 
+	(void)notify_named(state->cluster, remote->members, NOTIFY_ALIVE, &call, &remote->answers,
+	                   &ignored);
+}
+
+struct instance_remote *instance_remote_new(struct state *state, char *const *members,
+                                            uint32_t parts)
+{
+	struct instance_remote *remote = xcalloc(1, sizeof(*remote));
+
 	remote->parts = parts;
 	remote->here = state_member_name(state);
-	if (state_is_clustered(state))
-		(void)notify_members(state->cluster, NOTIFY_TRY, &call, &remote->answers, &ignored);
+	STRV_FOREACH (name, members)
+		if (strcmp(name, remote->here) != 0)
+			strv_add(&remote->members, name);
+	if (!remote->members || !state_is_clustered(state))
+		return remote;
 
+	if (parts) {
+		ask_parts(state, remote);
+	} else {
+		remote->peers =
+			xcalloc(strv_len(remote->members), sizeof(struct instance_peer_answer *));
+		instance_peers_ask(state->instances->peers, remote->members, remote->peers);
+	}
 	return remote;
 }
 
@@ -41,6 +64,10 @@ void instance_remote_free(struct instance_remote *remote)
 		return;
 
 	notify_answers_done(&remote->answers);
+	for (size_t i = 0; remote->peers && remote->members[i]; i++)
+		instance_peers_unref(remote->peers[i]);
+	free(remote->peers);
+	strv_free(remote->members);
 	free(remote->here);
 	free(remote);
 }
@@ -61,11 +88,24 @@ static bool is_here(const struct instance_remote *remote, const struct instance 
 	return strcmp(remote->here, inst->row->row.member) == 0;
 }
 
+static struct instance_status_name peer_status(const struct instance_remote *remote,
+                                               const struct instance *inst)
+{
+	for (size_t i = 0; remote->members[i]; i++)
+		if (strcmp(remote->members[i], inst->row->row.member) == 0 && remote->peers[i])
+			return instance_json_status(
+				instance_peers_status(remote->peers[i], inst->id));
+
+	return instance_json_status_unknown();
+}
+
 struct instance_status_name instance_remote_status(const struct instance_remote *remote,
                                                    const struct instance *inst)
 {
 	if (is_here(remote, inst))
 		return instance_json_status(instance_status(inst));
+	if (remote->peers)
+		return peer_status(remote, inst);
 
 	struct json_object *answer = answer_about(remote, inst);
 	if (!answer)

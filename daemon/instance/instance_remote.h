@@ -16,10 +16,11 @@
 struct instance_remote;
 
 /*
- * Asks all other members; 'parts' as of instance_json_state(), 0 for statuses only. Does nothing
- * when not clustered. Never fails: who does not answer is not known.
+ * Asks these members (a vector that ends with NULL and may have this one); 'parts' as of
+ * instance_json_state(), 0 for statuses only. Never fails: who does not answer is not known.
  */
-struct instance_remote *instance_remote_new(struct state *state, uint32_t parts) MUST_CHECK;
+struct instance_remote *instance_remote_new(struct state *state, char *const *members,
+                                            uint32_t parts) MUST_CHECK;
 void instance_remote_free(struct instance_remote *remote);
 DEFINE_SCOPED(struct instance_remote *, instance_remote_free);
 

@@ -9,6 +9,7 @@
 
 struct cancel;
 struct instance_exits;
+struct instance_peers;
 struct map;
 struct state;
 struct worker;
@@ -18,6 +19,7 @@ struct instance_service {
 	struct host host;                                      /* What the drivers may ask. */
 	struct instance_engine *engines[INSTANCE_MAX_DRIVERS]; /* As instance_drivers[]. */
 	struct instance_exits *exits;
+	struct instance_peers *peers;
 	struct worker *worker;   /* What no operation does: starts at boot, ends by themselves. */
 	struct worker *sends;    /* Volumes on their way to other members. */
 	struct cancel *stopping; /* Fired when the service ends: nothing more is started. */

@@ -148,6 +148,11 @@ struct instance_driver {
 	/* From memory; never fails, never blocks. */
 	enum instance_status (*status)(struct instance_engine *engine, const char *id);
 
+	/* All that run or are frozen, from memory. 'fn' calls nothing of the engine. */
+	void (*each_running)(struct instance_engine *engine,
+	                     void (*fn)(const char *id, enum instance_status status, void *arg),
+	                     void *arg);
+
 	/*
 	 * Fills one state per id; what is not running gets zeros. Reads the kernel, does not fork:
 	 * cheap for lists. 'parts' are enum instance_state_part bits.

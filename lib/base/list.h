@@ -63,6 +63,9 @@ static inline void list_remove(struct list *item)
 #define LIST_FIRST(head, type, member) \
 	(list_is_empty(head) ? NULL : CONTAINER_OF((head)->next, type, member))
 
+#define LIST_LAST(head, type, member) \
+	(list_is_empty(head) ? NULL : CONTAINER_OF((head)->prev, type, member))
+
 /* "LIST_FOREACH(item, &head, member)": 'item' is declared before; it may be removed meanwhile. */
 #define LIST_FOREACH(item, head, member)                                            \
 	for (struct list *item##_at = (head)->next, *item##_next = item##_at->next; \

@@ -15,10 +15,14 @@
 #include "lib/net/http_client_impl.h"
 #include "lib/net/stream.h"
 
-enum { DEFAULT_CONNECT_MS = 10 * 1000, DEFAULT_KEEP_IDLE = 4 };
+enum { DEFAULT_CONNECT_MS = 10 * 1000, DEFAULT_KEEP_IDLE = 32 };
 
 /* Shorter than servers keep an idle connection, so that none is closed just as we use it. */
 #define IDLE_MAX_MS 100000
+
+/* After a burst a few are enough: each costs both ends tens of KB. */
+#define BURST_MS 10000
+#define KEEP_LONG 2
 
 static char *copy(const char *text)
 {
@@ -109,10 +113,24 @@ static struct http_link *take_idle(struct http_client *client)
 	}
 }
 
+/* The one that was used longest ago, if it was not needed since. */
+static struct http_link *take_stale(struct http_client *client, int64_t now) REQUIRES(client->lock)
+{
+	struct http_link *last = LIST_LAST(&client->idle, struct http_link, entry);
+
+	if (client->n_idle <= KEEP_LONG || now - last->given_at < BURST_MS)
+		return NULL;
+
+	list_remove(&last->entry);
+	client->n_idle--;
+	return last;
+}
+
 static void give_take(struct http_client *client, struct http_link *link)
 {
 	link->given_at = date_monotonic();
 	mutex_lock(&client->lock);
+	struct http_link *stale = take_stale(client, link->given_at);
 	bool is_kept = client->n_idle < client->keep_idle;
 	if (is_kept) {
 		list_add_first(&client->idle, &link->entry);
@@ -121,6 +139,7 @@ static void give_take(struct http_client *client, struct http_link *link)
 	mutex_unlock(&client->lock);
 	if (!is_kept)
 		http_link_free(link);
+	http_link_free(stale);
 }
 
 /* --- A request --- */

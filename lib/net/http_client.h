@@ -35,7 +35,7 @@ struct http_client_config {
 
 	const char *user_agent;      /* NULL: "muster". */
 	unsigned connect_timeout_ms; /* 0: 10 s. */
-	unsigned keep_idle;          /* Connections kept; 0: 4. */
+	unsigned keep_idle;          /* Connections kept; 0: 32, fewer when they are not needed. */
 };
 
 struct http_client *http_client_new(const struct http_client_config *config) MUST_CHECK;

@@ -56,6 +56,7 @@ const struct instance_driver ct_driver = {
 	.freeze = ct_stop_freeze,
 	.unfreeze = ct_stop_unfreeze,
 	.status = status,
+	.each_running = ct_engine_each,
 	.states = ct_state,
 	.pid = pid,
 	.exec = ct_exec,

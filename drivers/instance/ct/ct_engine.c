@@ -400,6 +400,18 @@ bool ct_engine_get(struct instance_engine *engine, const char *id, struct ct_run
 	return c;
 }
 
+void ct_engine_each(struct instance_engine *engine,
+                    void (*fn)(const char *id, enum instance_status status, void *arg), void *arg)
+{
+	mutex_lock(&engine->lock);
+	MAP_FOREACH (e, engine->containers) {
+		const struct ct_container *c = e->value;
+
+		fn(e->key, c->is_frozen ? INSTANCE_FROZEN : INSTANCE_RUNNING, arg);
+	}
+	mutex_unlock(&engine->lock);
+}
+
 int ct_engine_need(struct instance_engine *engine, const char *id, struct ct_running *ret_running,
                    struct error **err)
 {

@@ -71,6 +71,10 @@ struct ct_running {
 /* Copies that; false if it does not run. */
 bool ct_engine_get(struct instance_engine *engine, const char *id, struct ct_running *ret_running);
 
+/* See struct instance_driver. */
+void ct_engine_each(struct instance_engine *engine,
+                    void (*fn)(const char *id, enum instance_status status, void *arg), void *arg);
+
 /* The same, but fails with LXD's 400 "Instance is not running". */
 int ct_engine_need(struct instance_engine *engine, const char *id, struct ct_running *ret_running,
                    struct error **err);
