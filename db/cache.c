@@ -5,6 +5,7 @@
  */
 #include "db/cache.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -431,4 +432,22 @@ const struct db_certificates *db_cache_certificates(const struct db_view *view)
 const struct db_warnings *db_cache_warnings(const struct db_view *view)
 {
 	return &part_of(view, DB_FAMILY_WARNINGS)->warnings;
+}
+
+struct db_derived *db_cache_derived(const struct db_expanded *row)
+{
+	return atomic_load(&row->derived);
+}
+
+struct db_derived *db_cache_derive_take(const struct db_expanded *row, struct db_derived *derived)
+{
+	/* Rows are constant but for this, which is nobody else's. */
+	struct db_expanded *mine = (struct db_expanded *)(uintptr_t)row;
+	struct db_derived *first = NULL;
+
+	if (atomic_compare_exchange_strong(&mine->derived, &first, derived))
+		return derived;
+
+	derived->free(derived);
+	return first;
 }

@@ -42,24 +42,6 @@ static void entry_unref(struct db_expanded *expanded)
 	free(entry);
 }
 
-struct db_derived *db_cache_derived(const struct db_expanded *row)
-{
-	return atomic_load(&row->derived);
-}
-
-struct db_derived *db_cache_derive_take(const struct db_expanded *row, struct db_derived *derived)
-{
-	/* Rows are constant but for this, which is nobody else's. */
-	struct db_expanded *mine = (struct db_expanded *)(uintptr_t)row;
-	struct db_derived *first = NULL;
-
-	if (atomic_compare_exchange_strong(&mine->derived, &first, derived))
-		return derived;
-
-	derived->free(derived);
-	return first;
-}
-
 static const struct db_profile *profile_by_id(const struct db_cache_part *profiles, int64_t id)
 {
 	size_t low = 0;
