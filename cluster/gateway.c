@@ -31,9 +31,17 @@
 #define DIAL_TIMEOUT_MS 1500    /* The engine wants its connect function back within 2 s. */
 #define WATCH_LED_MS 200        /* Between looks at who leads, while somebody does ... */
 #define WATCH_LEADERLESS_MS 20  /* ... and while nobody does. */
+#define WATCH_ALONE_MS 10000    /* A node without others leads for ever. */
 #define WATCH_ASK_MS 2000       /* What the local node may take to say so. */
 #define LEADERLESS_MAX_MS 60000 /* A voter without a leader for longer is started anew ... */
 #define HEARD_RECENTLY_MS 30000 /* ... if a leader was heard within this. */
+/* Nobody is there to hear heartbeats or to hold an election: raft's clock may go slowly. */
+#define ALONE_LATENCY_MS 1000
+/*
+ * The log is held in memory: 12 to 30 KB for each entry, and twice these many entries. A member
+ * that missed more of them gets a snapshot, which is small as the database is.
+ */
+#define LOG_ENTRIES 64
 #define DOWN_FIRST_MS 250
 #define DOWN_MAX_MS 4000
 
@@ -305,6 +313,8 @@ static int load_nodes(struct gateway *g, const struct db_local_raft *raft, struc
 	size_t n_old = g->n_nodes;
 	g->nodes = nodes;
 	g->n_nodes = n;
+	g->is_kicked = true; /* Who was alone may have company. */
+	cond_broadcast(&g->changed);
 	mutex_unlock(&g->lock);
 	raft_nodes_free(old, n_old);
 
@@ -354,9 +364,9 @@ static int start_node(struct gateway *g, const struct raft_node *nodes, size_t n
 		.id = raft.id,
 		.address = raft.address,
 		.dir = g->global,
-		.latency_ms = g->options.latency_ms,
-		.snapshot_threshold = 512,
-		.snapshot_trailing = 1024,
+		.latency_ms = raft.clustered ? g->options.latency_ms : ALONE_LATENCY_MS,
+		.snapshot_threshold = LOG_ENTRIES,
+		.snapshot_trailing = LOG_ENTRIES,
 		.connect = engine_connect,
 		.connect_arg = g,
 	};
@@ -586,6 +596,18 @@ void gateway_look(struct gateway *g)
 	(void)look(g, &conn);
 }
 
+/* How long who leads may go unasked. */
+static int64_t watch_pause(struct gateway *g, bool is_led)
+{
+	mutex_lock(&g->lock);
+	bool is_alone = g->is_self && g->n_nodes == 1;
+	mutex_unlock(&g->lock);
+
+	if (!is_led)
+		return WATCH_LEADERLESS_MS;
+	return is_alone ? WATCH_ALONE_MS : WATCH_LED_MS;
+}
+
 static void *watch_run(void *arg)
 {
 	struct gateway *g = arg;
@@ -603,7 +625,7 @@ static void *watch_run(void *arg)
 				log_error("%s", err->msg);
 		}
 
-		int64_t deadline = date_deadline(is_led ? WATCH_LED_MS : WATCH_LEADERLESS_MS);
+		int64_t deadline = date_deadline(watch_pause(g, is_led));
 		mutex_lock(&g->lock);
 		while (!g->is_stopping && !g->is_kicked &&
 		       thread_cond_wait_until(&g->changed, &g->lock, deadline))

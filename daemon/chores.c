@@ -54,13 +54,14 @@ static int prune_tokens(void *arg)
 }
 
 /*
- * What a burst of requests needed is given back once it is over: the allocator keeps it otherwise,
- * and most of a daemon's life is spent idle.
+ * What a burst of requests needed is given back once it is over: connections to the database, and
+ * what the allocator would keep. Most of a daemon's life is spent idle.
  */
 static int trim_memory(void *arg)
 {
 	struct state *state = arg;
 
+	db_close_stale(state->db);
 	if (operation_count(state) == 0)
 		malloc_trim(0);
 
@@ -116,7 +117,7 @@ void chores_start(struct state *state)
 
 	const struct task_spec memory = {
 		.name = "memory",
-		.interval_ms = 60000,
+		.interval_ms = 30000,
 		.run = trim_memory,
 		.arg = state,
 	};

@@ -1,6 +1,7 @@
 #include "daemon/main_daemon.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -137,6 +138,7 @@ int main_daemon_run(int argc, char **argv)
 
 	service_manager_tell("READY=1");
 	log_info("Ready");
+	malloc_trim(0); /* What starting took. */
 	wait_for_end(state, &signals);
 	service_manager_tell("STOPPING=1");
 	startup_undo(state, atomic_load(&state->is_full_stop));

@@ -421,6 +421,18 @@ static void give_slot(struct db *db, struct slot *slot)
 	db_conn_free(stale);
 }
 
+void db_close_stale(struct db *db)
+{
+	struct db_conn *stale;
+
+	do {
+		mutex_lock(&db->mutex);
+		stale = take_stale(db);
+		mutex_unlock(&db->mutex);
+		db_conn_free(stale);
+	} while (stale);
+}
+
 static int read_on(struct db *db, struct slot *slot, const char *begin, int64_t deadline, db_fn *fn,
                    void *arg, struct error **err)
 {

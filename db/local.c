@@ -15,6 +15,7 @@
 #include "lib/base/thread.h"
 #include "lib/base/uuid.h"
 
+/* Goes up with each change of local.sql. */
 enum { SCHEMA_VERSION = 1, BUSY_MS = 5000 };
 
 #define KEY_ORIGIN "origin"
@@ -121,6 +122,16 @@ static int version_of(sqlite3 *base, struct error **err)
 	return r < 0 ? r : sqlite3_column_int(statement, 0);
 }
 
+static int make_tables(sqlite3 *base, struct error **err)
+{
+	for (const char *const *statement = schema_sql_local; *statement; statement++) {
+		int r = run(base, *statement, err);
+		if (r < 0)
+			return r;
+	}
+	return run(base, "PRAGMA user_version = 1", err);
+}
+
 static int make_schema(sqlite3 *base, struct error **err)
 {
 	int version = version_of(base, err);
@@ -128,13 +139,20 @@ static int make_schema(sqlite3 *base, struct error **err)
 		return version;
 	if (version > SCHEMA_VERSION)
 		return error_set(err, 500, "The local database is of a newer server");
+	/* Even what changes nothing is written to the disk, and waited for. */
+	if (version == SCHEMA_VERSION)
+		return 0;
 
-	for (const char *const *statement = schema_sql_local; *statement; statement++) {
-		int r = run(base, *statement, err);
-		if (r < 0)
-			return r;
-	}
-	return run(base, "PRAGMA user_version = 1", err);
+	/* In one transaction: the version says that all of it is there. */
+	int r = run(base, "BEGIN IMMEDIATE", err);
+	if (r < 0)
+		return r;
+	r = make_tables(base, err);
+	if (r == 0)
+		r = run(base, "COMMIT", err);
+	if (r < 0)
+		sqlite3_exec(base, "ROLLBACK", NULL, NULL, NULL);
+	return r;
 }
 
 static int load_origin(struct db_local *local, struct error **err)

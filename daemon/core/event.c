@@ -26,6 +26,10 @@
 
 /* More than this waiting for the loop means that something is wrong: the oldest go. */
 #define QUEUE_MAX 10000
+#define QUEUE_BYTES_MAX (8U << 20)
+
+/* What a listener that does not read may leave unread here; then it is closed. */
+#define LISTENER_BYTES_MAX (2U << 20)
 
 static const char *const type_names[] = {
 	[EVENT_LOGGING] = "logging",
@@ -66,6 +70,7 @@ struct event_hub {
 	struct loop *loop;
 	struct list queue GUARDED;
 	size_t n_queued GUARDED;
+	size_t n_bytes GUARDED; /* Of their texts. */
 	bool is_flush_due GUARDED;
 
 	struct list listeners;     /* Loop thread only. */
@@ -156,6 +161,13 @@ static void deliver(struct event_hub *hub, const struct queued *q)
 		notify(hub, q);
 }
 
+static void take_out(struct event_hub *hub, struct queued *q) REQUIRES(hub->lock)
+{
+	list_remove(&q->list);
+	hub->n_queued--;
+	hub->n_bytes -= q->size;
+}
+
 static void flush(void *arg)
 {
 	struct event_hub *hub = arg;
@@ -166,8 +178,7 @@ static void flush(void *arg)
 		mutex_lock(&hub->lock);
 		q = LIST_FIRST(&hub->queue, struct queued, list);
 		if (q) {
-			list_remove(&q->list);
-			hub->n_queued--;
+			take_out(hub, q);
 		} else {
 			hub->is_flush_due = false;
 		}
@@ -183,23 +194,23 @@ static void flush(void *arg)
 
 static void enqueue(struct event_hub *hub, struct queued *q_take)
 {
-	struct queued *dropped = NULL;
 	bool is_flush_new;
 
 	mutex_lock(&hub->lock);
 	list_add_last(&hub->queue, &q_take->list);
-	if (++hub->n_queued > QUEUE_MAX)
-		dropped = LIST_FIRST(&hub->queue, struct queued, list);
-	if (dropped) {
-		list_remove(&dropped->list);
-		hub->n_queued--;
+	hub->n_queued++;
+	hub->n_bytes += q_take->size;
+	struct queued *q;
+	LIST_FOREACH (q, &hub->queue, list) {
+		if (q == q_take || (hub->n_queued <= QUEUE_MAX && hub->n_bytes <= QUEUE_BYTES_MAX))
+			break;
+		take_out(hub, q);
+		queued_free(q);
 	}
 	is_flush_new = !hub->is_flush_due;
 	hub->is_flush_due = true;
 	mutex_unlock(&hub->lock);
 
-	if (dropped)
-		queued_free(dropped);
 	if (is_flush_new)
 		loop_call(hub->loop, flush, hub);
 }
@@ -294,7 +305,7 @@ int event_listen(struct state *state, struct stream *stream_take, const struct e
 	const struct websocket_config config = {
 		.role = WEBSOCKET_SERVER,
 		.message_max = 4096,
-		.queue_max = 8U << 20,
+		.queue_max = LISTENER_BYTES_MAX,
 		.on_close = listener_closed,
 		.arg = l,
 	};

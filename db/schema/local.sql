@@ -1,4 +1,4 @@
--- The member's own database. Run at each start: statements must bear being run again.
+-- The member's own database. Run as a whole when it is made or older than the server.
 
 CREATE TABLE IF NOT EXISTS settings (
 	key TEXT NOT NULL PRIMARY KEY,

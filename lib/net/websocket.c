@@ -28,6 +28,9 @@ enum {
 	KEY_SIZE = 16,
 };
 
+/* What a message takes besides its bytes, here or in wslay: many small ones are large too. */
+#define MESSAGE_COST 128
+
 struct message {
 	struct list entry;
 	enum websocket_type type;
@@ -302,12 +305,14 @@ static bool write_turn(struct websocket *ws)
 
 static void count_queued(struct websocket *ws)
 {
-	size_t left = wslay_event_get_queued_msg_length(ws->ctx) + ws->out.size - ws->out_from;
+	size_t left = wslay_event_get_queued_msg_length(ws->ctx) +
+	              wslay_event_get_queued_msg_count(ws->ctx) * MESSAGE_COST + ws->out.size -
+	              ws->out_from;
 	struct message *m;
 
 	mutex_lock(&ws->lock);
 	LIST_FOREACH (m, &ws->inbox, entry)
-		left += m->size;
+		left += m->size + MESSAGE_COST;
 	ws->n_queued = left;
 	mutex_unlock(&ws->lock);
 
@@ -504,12 +509,12 @@ int websocket_send(struct websocket *ws, enum websocket_type type, const void *d
 	int r = 0;
 	if (ws->is_closed || ws->close_code || ws->wants_abort)
 		r = -EPIPE;
-	else if (ws->n_queued > 0 && ws->n_queued + size > ws->config.queue_max)
+	else if (ws->n_queued > 0 && ws->n_queued + size + MESSAGE_COST > ws->config.queue_max)
 		r = -ENOBUFS;
 	if (r == -ENOBUFS)
 		ws->wants_abort = true;
 	if (r == 0) {
-		ws->n_queued += size + 16; /* With its frame's head. */
+		ws->n_queued += size + MESSAGE_COST;
 		list_add_last(&ws->inbox, &m->entry);
 	}
 	mutex_unlock(&ws->lock);

@@ -25,7 +25,7 @@ struct websocket;
 struct websocket_config {
 	enum websocket_role role;
 	size_t message_max; /* Bytes of one message received; 0: 4 MiB. */
-	size_t queue_max;   /* Bytes that may wait to be sent; 0: 8 MiB. */
+	size_t queue_max;   /* Bytes of memory that may wait to be sent; 0: 8 MiB. */
 	unsigned ping_ms;   /* Pause between pings; 0: 10 s. */
 	bool no_ping;
 
