@@ -71,28 +71,41 @@ static char *numbered(const char *text, unsigned long n)
 	return str_replace(text, "%d", digits);
 }
 
-/* Reads one websocket of an exec to its end. */
+/* Reads one websocket of an exec until the server ends it. */
 static int drain_socket(struct http_client *client, const char *operation, const char *secret,
                         struct error **err)
 {
-	scoped(http_client_unrefp) struct http_client *ref = http_client_ref(client);
 	scoped(stream_freep) struct stream *s = NULL;
 	scoped_free char *path = xasprintf("%s/websocket?secret=%s", operation, secret);
 	const struct http_request req = { .path = path, .timeout_ms = 60 * 1000 };
-	char buffer[4096];
+	enum { OP_CLOSE = 8, TIMEOUT = 60 * 1000 };
+	uint8_t buffer[4096];
 
-	if (http_client_upgrade(ref, &req, "websocket", &s, err) < 0)
+	if (http_client_upgrade(client, &req, "websocket", &s, err) < 0)
 		return -EIO;
-	for (;;) {
-		ssize_t n = stream_read(s, buffer, sizeof(buffer));
+	/* A server's frame has no mask: two bytes, or ten as the length needs, and what it carries.
+	 */
+	while (stream_read_full(s, buffer, 2, TIMEOUT) == 0) {
+		unsigned opcode = buffer[0] & 0xf, extra = buffer[1] == 126   ? 2
+		                                           : buffer[1] == 127 ? 8
+		                                                              : 0;
+		uint64_t size = extra ? 0 : buffer[1];
 
-		if (n == -EAGAIN) {
-			if (stream_wait(s, stream_read_events(s), 60 * 1000) < 0)
-				return -ETIMEDOUT;
-		} else if (n <= 0) {
-			return 0;
+		if (stream_read_full(s, buffer, extra, TIMEOUT) < 0)
+			return -EPROTO;
+		for (unsigned i = 0; i < extra; i++)
+			size = size << 8 | buffer[i];
+		while (size > 0) {
+			size_t n = size < sizeof(buffer) ? (size_t)size : sizeof(buffer);
+
+			if (stream_read_full(s, buffer, n, TIMEOUT) < 0)
+				return -EPROTO;
+			size -= n;
 		}
+		if (opcode == OP_CLOSE)
+			return 0;
 	}
+	return 0;
 }
 
 struct drain {

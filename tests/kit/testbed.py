@@ -228,7 +228,7 @@ class Member:
         if answer.get('type') == 'error':
             raise ApiError(answer['error_code'], answer['error'])
         if answer.get('type') == 'async' and wait and answer['metadata'].get('class') == 'task':
-            status, _, answer = self.request('GET', answer['operation'] + '/wait', timeout=600)
+            status, _, answer = self.request('GET', answer['operation'].partition('?')[0] + '/wait', timeout=600)
             if answer.get('type') == 'error':
                 raise ApiError(answer['error_code'], answer['error'])
             if answer['metadata']['status_code'] != 200:
