@@ -121,7 +121,7 @@ static const struct {
 	{ YES, "storage_unmapped" },
 	{ YES, "projects" },
 	{ NO,  "network_vxlan_ttl" },
-	{ NO,  "container_incremental_copy" },
+	{ YES, "container_incremental_copy" },
 	{ NO,  "usb_optional_vendorid" },
 	{ YES, "snapshot_scheduling" },
 	{ YES, "snapshot_schedule_aliases" },

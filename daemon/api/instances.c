@@ -17,6 +17,7 @@
 #include "daemon/instance/instance_delete.h"
 #include "daemon/instance/instance_json.h"
 #include "daemon/instance/instance_peers.h"
+#include "daemon/instance/instance_refresh.h"
 #include "daemon/instance/instance_remote.h"
 #include "daemon/instance/instance_text.h"
 #include "lib/base/alloc.h"
@@ -193,18 +194,18 @@ static int instances_list(struct request *req, struct response *res, struct erro
 }
 
 /* The member that has the row fills it; its operation is the answer. */
-static int forward_filling(struct request *req, struct response *res,
-                           const struct instance_new *new, struct json_object *placement,
-                           struct error **err)
+static int ask_member(struct request *req, struct response *res, const struct db_instance *row,
+                      const struct instance_filling *filling, struct json_object *placement,
+                      struct error **err)
 {
-	const struct db_instance *row = &new->row.row;
 	scoped(jv_unrefp) struct json_object *body =
-		instance_create_filling_json(row->project, row->name, &new->filling);
+		instance_create_filling_json(row->project, row->name, filling);
 	struct json_object *operation = NULL;
 
 	scoped_free char *requestor = auth_forward_header(req->requestor);
 
-	jv_set_take(body, "placement", jv_ref(placement));
+	if (placement)
+		jv_set_take(body, "placement", jv_ref(placement));
 	const struct connect_header header = { AUTH_REQUESTOR_HEADER, requestor };
 	const struct connect_call call = {
 		.method = "POST",
@@ -214,14 +215,38 @@ static int forward_filling(struct request *req, struct response *res,
 		.n_headers = 1,
 	};
 	int r = connect_call_member(req->state->cluster, row->member, &call, &operation, err);
-	if (r < 0) {
-		instance_create_undo(req->state, row->id, row->name);
+	if (r < 0)
 		return r;
-	}
 
 	scoped_free char *url = xasprintf("/1.0/operations/%s", jv_text(operation, "id"));
 	response_async(res, url, operation);
 	return 0;
+}
+
+static int forward_filling(struct request *req, struct response *res,
+                           const struct instance_new *new, struct json_object *placement,
+                           struct error **err)
+{
+	const struct db_instance *row = &new->row.row;
+
+	int r = ask_member(req, res, row, &new->filling, placement, err);
+	if (r < 0)
+		instance_create_undo(req->state, row->id, row->name);
+	return r;
+}
+
+/* An earlier copy that is brought up to date, by the member that has it. */
+static int refresh(struct request *req, struct response *res, const struct instance *inst,
+                   struct instance_filling *filling, struct error **err)
+{
+	const struct db_instance *row = &inst->row->row;
+	scoped(operation_unrefp) struct operation *op = NULL;
+	scoped_free char *here = state_member_name(req->state);
+
+	if (strcmp(row->member, here) != 0)
+		return ask_member(req, res, row, filling, NULL, err);
+	int r = instance_create_operation(req, row->project, row->name, filling, &op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 static int instances_create(struct request *req, struct response *res, struct error **err)
@@ -230,9 +255,18 @@ static int instances_create(struct request *req, struct response *res, struct er
 	struct json_object *body = NULL;
 	scoped(jv_unrefp) struct json_object *placement = NULL;
 	scoped(operation_unrefp) struct operation *op = NULL;
+	scoped(instance_freep) struct instance *copy = NULL;
 	scoped_free char *here = state_member_name(req->state);
 
 	int r = request_json(req, &body, err);
+	if (r == 0)
+		r = instance_refresh_parse(req, body, &copy, &new.filling, err);
+	if (r > 0)
+		r = refresh(req, res, copy, &new.filling, err);
+	if (r < 0 || copy) {
+		instance_create_filling_done(&new.filling);
+		return r;
+	}
 	if (r == 0)
 		r = instance_create_parse(req, body, &new, err);
 	if (r < 0)

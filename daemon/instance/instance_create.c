@@ -14,6 +14,7 @@
 #include "daemon/instance/instance_check.h"
 #include "daemon/instance/instance_copy.h"
 #include "daemon/instance/instance_power.h"
+#include "daemon/instance/instance_refresh.h"
 #include "daemon/project/placement_view.h"
 #include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_instance.h"
@@ -55,6 +56,7 @@ struct json_object *instance_create_filling_json(const char *project, const char
 	jv_set_string(obj, "source_snapshot", filling->snapshot);
 	jv_set_bool(obj, "instance_only", filling->instance_only);
 	jv_set_bool(obj, "start", filling->is_started);
+	jv_set_bool(obj, "refresh", filling->is_refresh);
 	return obj;
 }
 
@@ -83,6 +85,7 @@ int instance_create_filling_parse(struct json_object *body, struct instance_fill
 		filling.snapshot = text_of(body, "source_snapshot");
 		filling.instance_only = jv_flag(body, "instance_only");
 		filling.is_started = jv_flag(body, "start");
+		filling.is_refresh = jv_flag(body, "refresh");
 		*ret_filling = filling;
 		return 0;
 	}
@@ -367,6 +370,10 @@ static int run(struct operation *op, void *arg, struct error **err)
 	struct running *running = arg;
 	scoped(locks_releasep) struct lock *lock = NULL;
 	scoped(instance_freep) struct instance *inst = NULL;
+
+	if (running->filling.is_refresh)
+		return instance_refresh(running->state, running->project, running->name,
+		                        &running->filling, op, err);
 
 	int r = instance_lock(running->state, running->project, running->name,
 	                      operation_cancel_token(op), &lock, &inst, err);

@@ -33,6 +33,7 @@ struct instance_filling {
 	char *snapshot;     /* Only this snapshot of it, or NULL. */
 	bool instance_only; /* Without its snapshots. */
 	bool is_started;    /* Start it afterwards. */
+	bool is_refresh;    /* The instance is there: instance_refresh.h. */
 };
 
 struct instance_new {

@@ -520,6 +520,35 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 	return 0;
 }
 
+int instance_snapshot_delete_locked(const struct instance *inst, const char *snapshot,
+                                    bool with_volumes, struct operation *op, struct error **err)
+{
+	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
+	struct storage_instance storage;
+
+	if (!row)
+		return -ENOENT;
+
+	scoped_free char *member = state_member_name(inst->state);
+	struct change change = {
+		.id = row->id,
+		.storage = &storage,
+		.member = member,
+		.snapshot = snapshot,
+	};
+	int r = instance_storage(inst, &storage, err);
+	if (r == 0 && with_volumes)
+		r = instance_volumes_delete(inst, op, row, err);
+	if (r == 0)
+		r = storage_instance_snapshot_delete(inst->state, op, &storage, snapshot, err);
+	if (r == 0)
+		r = db_write(inst->state->db, delete_rows, &change, err);
+	if (r == 0)
+		event(inst, op, "instance-snapshot-deleted", snapshot);
+
+	return r;
+}
+
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
                              const char *snapshot, bool with_volumes, struct operation *op,
                              struct error **err)
@@ -527,30 +556,9 @@ int instance_snapshot_delete(struct state *state, const char *project, const cha
 	scoped(locked_done) struct locked locked = { 0 };
 
 	int r = lock_instance(state, project, name, op, &locked, err);
-	if (r < 0)
-		return r;
-	const struct instance *inst = locked.inst;
-
-	const struct db_instance_snapshot *row = instance_snapshot_find(inst, snapshot, err);
-	if (!row)
-		return -ENOENT;
-
-	scoped_free char *member = state_member_name(state);
-	struct change change = {
-		.id = row->id,
-		.storage = &locked.storage,
-		.member = member,
-		.snapshot = snapshot,
-	};
-	r = with_volumes ? instance_volumes_delete(inst, op, row, err) : 0;
-	if (r == 0)
-		r = storage_instance_snapshot_delete(state, op, &locked.storage, snapshot, err);
-	if (r == 0)
-		r = db_write(state->db, delete_rows, &change, err);
-	if (r == 0)
-		event(inst, op, "instance-snapshot-deleted", snapshot);
-
-	return r;
+	return r < 0 ? r
+	             : instance_snapshot_delete_locked(locked.inst, snapshot, with_volumes, op,
+	                                               err);
 }
 
 int instance_snapshot_update(struct state *state, const char *project, const char *name,

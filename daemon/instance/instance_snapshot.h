@@ -56,6 +56,8 @@ int instance_snapshot_rename(struct state *state, const char *project, const cha
 int instance_snapshot_delete(struct state *state, const char *project, const char *name,
                              const char *snapshot, bool with_volumes, struct operation *op,
                              struct error **err);
+int instance_snapshot_delete_locked(const struct instance *inst, const char *snapshot,
+                                    bool with_volumes, struct operation *op, struct error **err);
 
 struct instance_snapshot_change {
 	const char *snapshot;

@@ -71,6 +71,10 @@ int storage_instance_refresh(struct state *state, struct operation *operation,
 int storage_instance_adopt(struct state *state, const struct storage_instance *inst,
                            const char *const *snapshots, struct error **err);
 
+/* The rows of 'snapshots' alone, which came to a volume that was there. */
+int storage_instance_adopt_snapshots(struct state *state, const struct storage_instance *inst,
+                                     const char *const *snapshots, struct error **err);
+
 /* Renames the volume, its snapshots, rows, mount point and links. The instance is stopped. */
 int storage_instance_rename(struct state *state, struct operation *operation,
                             const struct storage_instance *inst, const char *new_name,

@@ -92,6 +92,12 @@ int storage_instance_adopt(struct state *state, const struct storage_instance *i
 	return write_rows(state, inst, snapshots, true, err);
 }
 
+int storage_instance_adopt_snapshots(struct state *state, const struct storage_instance *inst,
+                                     const char *const *snapshots, struct error **err)
+{
+	return write_rows(state, inst, snapshots, false, err);
+}
+
 int storage_instance_refresh(struct state *state, struct operation *operation,
                              const struct storage_instance *dst, const struct storage_instance *src,
                              const char *const *snapshots, struct error **err)

@@ -475,6 +475,40 @@ def test_copies_and_moves_between_members(client, c, tag):
     client('start', f'{tag}new')
 
 
+def test_refresh(client, bed, c, tag):
+    """Copies here and elsewhere become what their source is, and stay who they are."""
+    def snapshots(name):
+        return sorted(s['name'] for s in bed.members[2].api('GET', f'/1.0/instances/{name}/snapshots?recursion=1'))
+
+    copies = {f'{tag}here': 'm1', f'{tag}there': 'm2'}
+    client('file', 'push', '-', f'{c}/root/f', text='one')
+    client('snapshot', c, 's0')
+    client('snapshot', c, 's1')
+    for name, place in copies.items():
+        client('copy', c, name, '--target', place, '-c', f'user.name={name}')
+    client('file', 'push', '-', f'{c}/root/f', text='two')
+    client('file', 'push', '-', f'{c}/root/new', text='new')
+    client('snapshot', c, 's2')
+    client('delete', f'{c}/s0')
+    client('delete', f'{c}/s1')
+    client('snapshot', c, 's1')
+    for name, place in copies.items():
+        client('file', 'push', '-', f'{name}/root/stale', text='x')
+        client('copy', c, name, '--refresh', '--target', place)
+        assert location(client, name) == place and snapshots(name) == ['s1', 's2']
+        if not client.is_lxc:  # That one gives the copy the config of its source.
+            assert client('config', 'get', name, 'user.name') == f'{name}\n'
+        client('start', name)
+        assert client('exec', name, '--', 'cat', '/root/f', '/root/new') == 'twonew'
+        assert client.run('exec', name, '--', 'cat', '/root/stale').returncode
+        assert 'running' in client.fails('copy', c, name, '--refresh', '--target', place)
+        client('stop', '-f', name)
+        client('restore', name, 's1')
+    client('copy', c, f'{tag}fresh', '--refresh', '--target', 'm1')
+    assert snapshots(f'{tag}fresh') == ['s1', 's2'], 'a refresh of nothing is a copy'
+    assert client.fails('copy', c, c, '--refresh', '--target', 'm1')
+
+
 def test_what_runs_on_another_member(client, tag):
     """Requests for an instance find its member."""
     name = f'{tag}c'
