@@ -1,10 +1,11 @@
 /*
  * Names, kinds and paths of volumes: the same on disk as LXD's, so that a pool can be looked at
- *with the same eyes.
+ * with the same eyes.
  *
  *	$MUSTER_DIR/storage-pools/POOL/            0711, where the pool is mounted
- *		containers/NAME/                   0711/0100: rootfs/, metadata.yaml, templates/,
- *backup.yaml containers-snapshots/NAME/SNAP/    0711 virtual-machines/NAME/             0700
+ *		containers/NAME/                   0711/0100: rootfs/, templates/ and two files
+ *		containers-snapshots/NAME/SNAP/    0711
+ *		virtual-machines/NAME/             0700
  *		virtual-machines-snapshots/NAME/SNAP/
  *		custom/PROJECT_NAME/               0700/0711
  *		custom-snapshots/PROJECT_NAME/SNAP/

@@ -4,9 +4,9 @@
  *	int r = FAILPOINT("file.replace", NULL, "Before a new file takes its name", err);
  *
  * A point is declared where it is, and listed by `musterd --failpoints` for that alone. It
- *evaluates to 0 unless it is armed; then to a negative errno, with '*err' set where that is not
- *NULL. The subject, a text or NULL, tells cases of one point apart: the phase of a step, the verb
- *of a request.
+ * evaluates to 0 unless it is armed; then to a negative errno, with '*err' set where that is not
+ * NULL. The subject, a text or NULL, tells cases of one point apart: the phase of a step, the verb
+ * of a request.
  *
  * Points are armed by a text, from MUSTER_FAILPOINTS when the daemon starts or by a request that
  * only tests make:
@@ -19,7 +19,7 @@
  *	off          counts how often it is passed, and nothing else
  *
  * With @N it acts the N-th time only, without each time. Built without the option "failpoints"
- *there are none, and a point costs nothing; with it, one that is not armed costs one load.
+ * there are none, and a point costs nothing; with it, one that is not armed costs one load.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
  * A member of a cluster without a daemon around it: a process that serves cluster/'s internal
- *routes over TLS and obeys commands on its standard input, for sim_cluster.c.
+ * routes over TLS and obeys commands on its standard input, for sim_cluster.c.
  *
  * A command is a line of words; the answer is a line "ok TEXT" or "error STATUS TEXT".
  *

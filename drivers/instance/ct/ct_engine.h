@@ -12,7 +12,7 @@
  * After a restart of the daemon they are found by their control groups, whose names hold the
  * daemon's tag and the container's id: a file in a group that only we can write names the monitor,
  * and its one child that is the first of a PID namespace is init. No file of ours has to be right
- *for that.
+ * for that.
  *
  * The table has one lock, which is never held while waiting. What is returned are copies.
  */
