@@ -29,8 +29,10 @@
 #include "lib/data/jv_parse.h"
 
 #define LOOK_MS 250 /* How often it is read whether somebody paused or cancelled the plan. */
-#define SHOW_MS 50  /* The least between two pictures of the plan for those who watch. */
-#define MAX_TRIES 2 /* Of a step that can go neither on nor back: a member that is gone. */
+#define SHOW_MS 50  /* The least between two pictures of the plan for those who watch, ... */
+#define SHOW_MAX_MS 900
+#define SHOW_PART 10 /* ... which take up to this part of the time when there are many steps. */
+#define MAX_TRIES 2  /* Of a step that can go neither on nor back: a member that is gone. */
 
 /* What of a step's detail is needed again and again. */
 struct need {
@@ -191,13 +193,16 @@ static struct json_object *live_metadata(const struct running *running)
 /* What the operation shows. Called with the lock held; only copies are read. */
 static void show(struct running *running) REQUIRES(running->mutex)
 {
+	int64_t start = date_monotonic();
+
 	running->is_stale = false;
-	running->next_show = date_deadline(SHOW_MS);
 	if (!running->op)
 		return;
 
 	scoped(jv_unrefp) struct json_object *metadata = live_metadata(running);
 	operation_set_metadata(running->op, metadata);
+	int64_t pause = MAX_OF((date_monotonic() - start) * SHOW_PART, SHOW_MS);
+	running->next_show = date_deadline(MIN_OF(pause, SHOW_MAX_MS));
 }
 
 /* Soon: many steps change at the same time, and each picture is one of all of them. */
