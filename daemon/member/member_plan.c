@@ -21,6 +21,7 @@
 #include "db/reservations.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/uuid.h"
@@ -612,7 +613,13 @@ static int end_plan(struct running *running, char **ret_reverse, struct error **
 		member_plan_claim(running->state, reverse);
 	}
 
-	int r = db_write(running->state->db, write_end, &ending, err);
+	int r = FAILPOINT("plan.before", plan_state_name(ending.to),
+	                  "Before the end of a plan is written", err);
+	if (r == 0)
+		r = db_write(running->state->db, write_end, &ending, err);
+	if (r == 0)
+		FAILPOINT_HERE("plan.after", plan_state_name(ending.to),
+		               "When the end of a plan is written");
 	if (r < 0) {
 		if (ending.reverse)
 			member_plan_unclaim(running->state, reverse);
@@ -654,6 +661,16 @@ void member_plan_unclaim(struct state *state, const char *uuid) NO_LOCK_CHECK
 	mutex_unlock(&service->mutex);
 }
 
+/* A step may have failed under another coordinator: what the plan does on errors holds for that. */
+static bool has_undone(const struct db_plan_steps *steps)
+{
+	for (size_t i = 0; i < steps->n; i++)
+		if (steps->rows[i].phase == PLAN_PHASE_UNDONE && steps->rows[i].instance_id != 0)
+			return true;
+
+	return false;
+}
+
 static int run_taken(struct running *running, char **ret_reverse, struct error **err)
 {
 	scoped(jv_unrefp) struct json_object *options = NULL;
@@ -670,6 +687,7 @@ static int run_taken(struct running *running, char **ret_reverse, struct error *
 		member_draft_copies(running->steps.rows, running->steps.n));
 
 	mutex_lock(&running->mutex);
+	running->has_failed = has_undone(&running->steps);
 	show(running);
 	mutex_unlock(&running->mutex);
 	run_steps(running);

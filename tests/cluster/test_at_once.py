@@ -193,19 +193,26 @@ def is_up(member):
         return False
 
 
-def test_a_rollback_brings_all_home(bed):
-    _, source, _ = roles(bed)
+@pytest.mark.parametrize('point', [None, 'plan.before/undone', 'plan.after/undone', 'step.after/undone'])
+def test_a_rollback_brings_all_home(bed, point):
+    leader, source, watcher = roles(bed)
     names = [f'b{n}' for n in range(4)]
     kit.launch(bed, names, target=source.name)
     marks = {name: kit.mark(bed, name) for name in names}
     with failpoints.armed(source, 'phase.before/pause=fail@3'):
-        end = kit.evacuate(bed.members[0], source.name, on_error='rollback', max_parallel=1)
+        if point:
+            failpoints.arm(leader, f'{point}=kill@1')
+        operation = kit.begin(watcher, source.name, 'evacuate', on_error='rollback', max_parallel=1)
+        if point:
+            failpoints.wait_dead(leader)
+            leader.start(timeout=180)
+        end = kit.wait(watcher, operation)
     assert end['status_code'] != 200 and 'Failpoint' in end['err']
-    kit.until(lambda: bed.members[0].api('GET', f'/1.0/cluster/members/{source.name}')['status'] == 'Online', what='online')
+    kit.until(lambda: watcher.api('GET', f'/1.0/cluster/members/{source.name}')['status'] == 'Online', 120, 'online')
     assert set(kit.check_all_well(bed, names, marks).values()) == {source.name}
-    states = [p['state'] for p in bed.members[0].api('GET', '/1.0/cluster/plans?recursion=1')][-2:]
+    states = [p['state'] for p in watcher.api('GET', '/1.0/cluster/plans?recursion=1')][-2:]
     assert states == ['undone', 'done']
-    for row in kit.rows(bed.members[0]).values():
+    for row in kit.rows(watcher).values():
         assert 'volatile.evacuate.origin' not in row['config']
 
 

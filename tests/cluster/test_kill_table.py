@@ -27,7 +27,7 @@ def around(point, subjects):
 def table():
     for way, phases, verbs in (('migrate', PHASES, ['receive', 'start']), ('refresh-migrate', ['reserved'] + PHASES, ['receive', 'start']),
                                ('stopped', PHASES, ['receive'])):
-        for victim, points in (('leader', around('step', phases)),
+        for victim, points in (('leader', around('step', phases) + around('plan', ['done'])),
                                ('source', around('phase', ['pause', 'clean']) + ['volume.send']),
                                ('target', around('phase', verbs) + ['volume.receive'])):
             for point in points:
