@@ -35,7 +35,7 @@
 #include "lib/linux/mount.h"
 
 #define GIB (UINT64_C(1024) * 1024 * 1024)
-#define MIN_SIZE                                                                        \
+#define MIN_SIZE \
 	(UINT64_C(120) * 1024 * 1024) /* mkfs.btrfs makes nothing smaller than 109 MiB. \
 	                               */
 
