@@ -343,17 +343,15 @@ int db_instance_create(struct db_tx *tx, const struct db_instance *row, const ch
 	return 0;
 }
 
-int db_instance_update(struct db_tx *tx, const struct db_instance *row, const char *profile_project,
-                       struct error **err)
+int db_instance_update_from(struct db_tx *tx, const struct db_instance *now,
+                            const struct db_instance *row, const char *profile_project,
+                            struct error **err)
 {
-	scoped(db_instance_done) struct db_instance now = { 0 };
+	int r = 0;
 
-	int r = db_instance_get_by_id(tx, row->id, &now, err);
-	if (r < 0)
-		return r;
-	if (strcmp(now.architecture, row->architecture) != 0 ||
-	    strcmp(now.description, row->description) != 0 || now.ephemeral != row->ephemeral ||
-	    now.stateful != row->stateful)
+	if (strcmp(now->architecture, row->architecture) != 0 ||
+	    strcmp(now->description, row->description) != 0 || now->ephemeral != row->ephemeral ||
+	    now->stateful != row->stateful)
 		r = db_exec(tx,
 		            "UPDATE instances"
 		            "   SET architecture = ?, description = ?, ephemeral = ?, stateful = ?"
@@ -363,14 +361,23 @@ int db_instance_update(struct db_tx *tx, const struct db_instance *row, const ch
 		                    db_int(row->id)),
 		            err);
 	if (r == 0)
-		r = db_config_replace(tx, &config_table, row->id, &now.config, &row->config, err);
+		r = db_config_replace(tx, &config_table, row->id, &now->config, &row->config, err);
 	if (r == 0)
-		r = db_config_replace_devices(tx, &device_table, row->id, &now.devices,
+		r = db_config_replace_devices(tx, &device_table, row->id, &now->devices,
 		                              &row->devices, err);
 	if (r == 0)
-		r = replace_profiles(tx, row->id, now.profiles, row->profiles, profile_project,
+		r = replace_profiles(tx, row->id, now->profiles, row->profiles, profile_project,
 		                     err);
 	return r;
+}
+
+int db_instance_update(struct db_tx *tx, const struct db_instance *row, const char *profile_project,
+                       struct error **err)
+{
+	scoped(db_instance_done) struct db_instance now = { 0 };
+
+	int r = db_instance_get_by_id(tx, row->id, &now, err);
+	return r < 0 ? r : db_instance_update_from(tx, &now, row, profile_project, err);
 }
 
 int db_instance_patch_config(struct db_tx *tx, int64_t id, const struct smap *changes,

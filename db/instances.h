@@ -88,6 +88,11 @@ int db_instance_create(struct db_tx *tx, const struct db_instance *row, const ch
 int db_instance_update(struct db_tx *tx, const struct db_instance *row, const char *profile_project,
                        struct error **err) MUST_CHECK;
 
+/* The same for who has read in this transaction what the instance is 'now'. */
+int db_instance_update_from(struct db_tx *tx, const struct db_instance *now,
+                            const struct db_instance *row, const char *profile_project,
+                            struct error **err) MUST_CHECK;
+
 /*
  * Sets the keys in 'changes' only; an empty value removes a key. For volatile keys and the like:
  * does not touch what others change at the same time.

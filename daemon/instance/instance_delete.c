@@ -40,7 +40,7 @@ static int check_moving(const struct instance *inst, struct error **err)
 {
 	int64_t id = inst->row->row.id;
 
-	return db_read(inst->state->db, check_row, &id, err);
+	return db_query(inst->state->db, check_row, &id, err);
 }
 
 struct rows {

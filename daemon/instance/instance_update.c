@@ -264,7 +264,7 @@ static int write_next(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
-	return db_instance_update(tx, &u->next.row, u->profile_project, err);
+	return db_instance_update_from(tx, &row, &u->next.row, u->profile_project, err);
 }
 
 static int write_back(struct db_tx *tx, void *arg, struct error **err)
