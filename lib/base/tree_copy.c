@@ -280,24 +280,49 @@ static int has_same_content(struct copy *c, int a, int b, off_t size)
 	return 1;
 }
 
+static bool has_likes(const struct copy *c)
+{
+	return c->likes.levels.n_items > 0 && c->n_unlike == 0 && !c->cannot_link;
+}
+
 static bool is_like(const struct stat *a, const struct stat *b)
 {
-	return S_ISREG(b->st_mode) && a->st_nlink == 1 && b->st_nlink == 1 &&
-	       a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+	return a->st_nlink == 1 && b->st_nlink == 1 && a->st_mode == b->st_mode &&
+	       a->st_uid == b->st_uid && a->st_gid == b->st_gid && a->st_rdev == b->st_rdev &&
 	       a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
 	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* Gives what was compared, 'other', a name in the new tree; returns 1 if that cannot be. */
+static int link_like(struct copy *c, const struct tree_entry *entry, int dir,
+                     const struct stat *other)
+{
+	struct stat linked;
+
+	if (linkat(dir_stack_fd(&c->likes), entry->name, dir, entry->name, 0) < 0) {
+		/* Other projects of a quota are like other filesystems. */
+		c->cannot_link = errno == EXDEV || errno == EPERM;
+		return 1;
+	}
+	if (fstatat(dir, entry->name, &linked, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    linked.st_ino != other->st_ino) {
+		unlinkat(dir, entry->name, 0);
+		return 1;
+	}
+	c->bytes += S_ISREG(other->st_mode) ? (uint64_t)other->st_size : 0;
+	report(c);
+	return 0;
+}
+
 /* Takes the file from the other tree if it is the same there; returns 1 if it is not. */
-static int take_like(struct copy *c, const struct tree_entry *entry, int dir, int from,
+static int take_file(struct copy *c, const struct tree_entry *entry, int dir, int from,
                      const struct stat *st)
 {
-	struct stat other, linked;
+	struct stat other;
 
-	if (c->likes.levels.n_items == 0 || c->n_unlike > 0 || c->cannot_link || c->can_clone)
+	if (!has_likes(c) || c->can_clone)
 		return 1;
-	int like_dir = dir_stack_fd(&c->likes);
-	scoped_fd int like = openat(like_dir, entry->name,
+	scoped_fd int like = openat(dir_stack_fd(&c->likes), entry->name,
 	                            O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (like < 0 || fstat(like, &other) < 0 || !is_like(st, &other))
 		return 1;
@@ -307,20 +332,37 @@ static int take_like(struct copy *c, const struct tree_entry *entry, int dir, in
 	int r = has_same_content(c, from, like, st->st_size);
 	if (r <= 0)
 		return r < 0 ? r : 1;
+	return link_like(c, entry, dir, &other);
+}
 
-	if (linkat(like_dir, entry->name, dir, entry->name, 0) < 0) {
-		/* Other projects of a quota are like other filesystems. */
-		c->cannot_link = errno == EXDEV || errno == EPERM;
+static bool has_same_target(int a, int b, const char *name)
+{
+	char target[PATH_MAX], other[PATH_MAX];
+	ssize_t n = readlinkat(a, name, target, sizeof(target));
+
+	return n >= 0 && readlinkat(b, name, other, sizeof(other)) == n &&
+	       memcmp(target, other, (size_t)n) == 0;
+}
+
+/* The same for links and nodes. */
+static int take_entry(struct copy *c, const struct tree_entry *entry, int dir,
+                      const struct stat *st)
+{
+	struct stat other;
+
+	if (!has_likes(c))
 		return 1;
-	}
-	if (fstatat(dir, entry->name, &linked, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    linked.st_ino == other.st_ino) {
-		c->bytes += (uint64_t)st->st_size;
-		report(c);
-		return 0;
-	}
-	unlinkat(dir, entry->name, 0);
-	return 1;
+	int like_dir = dir_stack_fd(&c->likes);
+	if (fstatat(like_dir, entry->name, &other, AT_SYMLINK_NOFOLLOW) < 0 || !is_like(st, &other))
+		return 1;
+	if (S_ISLNK(st->st_mode) && !has_same_target(entry->dir, like_dir, entry->name))
+		return 1;
+
+	const struct attributed from = entry_of(entry->dir, entry->name);
+	const struct attributed like = entry_of(like_dir, entry->name);
+	if (llistxattr(from.path, NULL, 0) > 0 || llistxattr(like.path, NULL, 0) > 0)
+		return 1;
+	return link_like(c, entry, dir, &other);
 }
 
 static int copy_file(struct copy *c, const struct tree_entry *entry, int dir)
@@ -335,7 +377,7 @@ static int copy_file(struct copy *c, const struct tree_entry *entry, int dir)
 	if (!S_ISREG(st.st_mode))
 		return -EAGAIN;
 
-	int r = take_like(c, entry, dir, from, &st);
+	int r = take_file(c, entry, dir, from, &st);
 	if (r <= 0)
 		return r;
 	scoped_fd int to = openat(dir, entry->name,
@@ -438,6 +480,9 @@ static int copy_entry(struct copy *c, const struct tree_entry *entry, const stru
 		return r;
 	if (S_ISREG(st->st_mode))
 		return copy_file(c, entry, dir);
+	r = take_entry(c, entry, dir, st);
+	if (r <= 0)
+		return r;
 	return S_ISLNK(st->st_mode) ? copy_link(c, entry, dir, st) : copy_node(c, entry, dir, st);
 }
 

@@ -23,8 +23,8 @@ struct tree_copy_options {
 int tree_copy(int from, int to, const struct tree_copy_options *options);
 
 /*
- * The same, but files that are in 'like' (-1: none) under the same path and with the same bytes and
- * attributes get another name there instead of being copied: for a tree that takes the place of
+ * The same, but what is in 'like' (-1: none) under the same path and with the same bytes and
+ * attributes gets another name there instead of being copied: for a tree that takes the place of
  * 'like', which is removed afterwards.
  */
 int tree_copy_like(int from, int to, int like, const struct tree_copy_options *options);

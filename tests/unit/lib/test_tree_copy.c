@@ -463,6 +463,9 @@ static void what_is_the_same_is_taken(void **state)
 	make_file(from, "forged", "good");
 	make_file(from, "mode", "mode");
 	make_file(from, "gone", "gone");
+	assert_int_equal(symlinkat("a", from, "plain-link"), 0);
+	assert_int_equal(symlinkat("a", from, "forged-link"), 0);
+	set_times(from, "forged-link", 7, 7);
 	scoped_fd int deep = make_dir("like-from/only/in/it");
 	make_file(deep, "f", "f");
 	scoped_fd int both = make_dir("like-from/z");
@@ -470,6 +473,9 @@ static void what_is_the_same_is_taken(void **state)
 	copy_content(from, like);
 	overwrite(like, "forged", "evil");
 	assert_int_equal(fchmodat(like, "mode", 0777, 0), 0);
+	assert_int_equal(unlinkat(like, "forged-link", 0), 0);
+	assert_int_equal(symlinkat("b", like, "forged-link"), 0);
+	set_times(like, "forged-link", 7, 7);
 	assert_int_equal(unlinkat(like, "gone", 0), 0);
 	make_file(like, "more", "more");
 	scoped_free char *only = path_join(like_path, "only", NULL);
@@ -478,6 +484,10 @@ static void what_is_the_same_is_taken(void **state)
 	assert_int_equal(tree_copy_like(from, to, like, &options), 0);
 	assert_true(is_one_file(like, to, "empty"));
 	assert_true(is_one_file(like, to, "z/f"));
+	assert_true(is_one_file(like, to, "fifo"));
+	assert_true(is_one_file(like, to, "plain-link"));
+	assert_false(is_one_file(like, to, "forged-link"));
+	assert_false(is_one_file(like, to, "link")); /* Has attributes, and two names. */
 	assert_false(is_one_file(like, to, "forged"));
 	assert_false(is_one_file(like, to, "mode"));
 	assert_false(is_one_file(like, to, "other"));
