@@ -36,6 +36,7 @@
 #include "lib/base/uuid.h"
 #include "lib/base/worker.h"
 #include "lib/net/http_server.h"
+#include "lib/net/stream_pump.h"
 #include "lib/net/x509.h"
 
 #define MAX_REQUESTS 32
@@ -367,5 +368,6 @@ void startup_undo(struct state *state, bool is_full)
 		services_stop_instances(state);
 	handover_run(state->cluster);
 	http_server_stop(state->http, 1000);
+	stream_pump_end_all(state->loop); /* What they hold may be a mounted volume. */
 	undo(state, COUNT_OF(steps));
 }

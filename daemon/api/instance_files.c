@@ -1,6 +1,7 @@
 /* /1.0/instances/{name}/files: its files, one at a time; .../sftp: all of them as a stream. */
 #include "daemon/api/instance_files.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +316,8 @@ static void pumped(int status, void *arg)
 
 	(void)status;
 	/* A daemon that is ending takes no more work; then this thread may as well. */
-	if (worker_submit(s->state->jobs, close_files, s) < 0)
+	if (atomic_load(&s->state->is_shutting_down) ||
+	    worker_submit(s->state->jobs, close_files, s) < 0)
 		close_files(s);
 }
 

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/list.h"
 #include "lib/base/loop.h"
 #include "lib/base/strbuf.h"
+#include "lib/base/thread.h"
 #include "lib/net/socket.h"
 
 enum { READ_SIZE = 32 * 1024, BUDGET = 512 * 1024 };
@@ -29,12 +31,19 @@ struct side {
 };
 
 struct stream_pump {
+	struct list entry;
 	struct loop *loop;
 	struct side sides[2];
 	stream_pump_done_fn *done;
 	void *arg;
 	bool is_over, is_call_due;
 };
+
+/* Those that run, of all loops; one of a loop comes and goes on its thread only. */
+static struct {
+	struct mutex lock;
+	struct list pumps GUARDED;
+} running = { .lock = MUTEX_INIT, .pumps = LIST_INIT(running.pumps) };
 
 static void free_later(void *arg)
 {
@@ -44,6 +53,9 @@ static void free_later(void *arg)
 static void end(struct stream_pump *p, int status)
 {
 	p->is_over = true;
+	mutex_lock(&running.lock);
+	list_remove(&p->entry);
+	mutex_unlock(&running.lock);
 	for (unsigned i = 0; i < 2; i++) {
 		loop_watch_free(p->sides[i].watch);
 		stream_free(p->sides[i].stream);
@@ -184,6 +196,9 @@ static void start(void *arg)
 {
 	struct stream_pump *p = arg;
 
+	mutex_lock(&running.lock);
+	list_add_last(&running.pumps, &p->entry);
+	mutex_unlock(&running.lock);
 	for (unsigned i = 0; i < 2; i++)
 		p->sides[i].watch = loop_watch_new(p->loop, stream_fd(p->sides[i].stream), 0,
 		                                   on_event, &p->sides[i]);
@@ -201,6 +216,34 @@ void stream_pump_take(struct loop *loop, struct stream *a, struct stream *b,
 	p->done = done;
 	p->arg = arg;
 	loop_call(loop, start, p);
+}
+
+static struct stream_pump *first_of(const struct loop *loop)
+{
+	struct stream_pump *p, *found = NULL;
+
+	mutex_lock(&running.lock);
+	LIST_FOREACH (p, &running.pumps, entry) {
+		if (p->loop == loop) {
+			found = p;
+			break;
+		}
+	}
+	mutex_unlock(&running.lock);
+	return found;
+}
+
+static void end_of_loop(void *arg)
+{
+	struct stream_pump *p;
+
+	while ((p = first_of(arg)))
+		end(p, -ECANCELED);
+}
+
+void stream_pump_end_all(struct loop *loop)
+{
+	loop_call_wait(loop, end_of_loop, loop);
 }
 
 int stream_pump_to_fd(struct loop *loop, struct stream *s)

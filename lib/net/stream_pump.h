@@ -17,6 +17,9 @@ typedef void stream_pump_done_fn(int status, void *arg);
 void stream_pump_take(struct loop *loop, struct stream *a, struct stream *b,
                       stream_pump_done_fn *done, void *arg);
 
+/* Ends all pumps of a loop that is about to stop, with -ECANCELED. Not from the loop's thread. */
+void stream_pump_end_all(struct loop *loop);
+
 /*
  * A plain descriptor whose other end is pumped from and to 's' (taken): for dqlite, which knows
  * descriptors only. A stream that is a plain socket without surplus is handed out as it is. Returns

@@ -255,3 +255,17 @@ def test_it_ends_with_the_instance(container):
         s.receive()
     s.close()
     container.state("start")
+
+
+def test_it_ends_with_the_daemon(container):
+    """Also on one that is stopped, whose volume is mounted for it."""
+    container.state("stop", force=True)
+    sessions = [Sftp(container) for _ in range(3)]
+    container.member.stop()
+    for s in sessions:
+        with pytest.raises((EOFError, ConnectionError)):
+            s.receive()
+        s.close()
+    container.member.start()
+    container.state("start")
+    Sftp(container).close()

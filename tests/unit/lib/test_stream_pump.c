@@ -148,6 +148,33 @@ static void a_broken_side_ends_both(void **state)
 	stream_free(s[0]);
 }
 
+/* What a daemon does before its loop goes: nobody is left waiting, nothing is left open. */
+static void all_of_a_loop_end(void **state)
+{
+	scoped(loop_freep) struct loop *loop = loop_new("loop");
+	scoped(loop_freep) struct loop *other = loop_new("other");
+	struct stream *s[4], *t[4];
+	char data[1] = "x";
+
+	pairs(s);
+	pairs(t);
+	stream_pump_take(loop, s[1], s[2], on_done, NULL);
+	stream_pump_take(other, t[1], t[2], NULL, NULL);
+	stream_pump_end_all(loop);
+	assert_int_equal(wait_for_done(), -ECANCELED);
+	assert_int_equal(stream_read_full(s[0], data, 1, TIMEOUT), -ENODATA);
+	assert_int_equal(stream_read_full(s[3], data, 1, TIMEOUT), -ENODATA);
+
+	assert_int_equal(stream_write_full(t[0], "y", 1, TIMEOUT), 0);
+	assert_int_equal(stream_read_full(t[3], data, 1, TIMEOUT), 0);
+	stream_pump_end_all(other);
+	stream_pump_end_all(other);
+	for (unsigned i = 0; i < 4; i += 3) {
+		stream_free(s[i]);
+		stream_free(t[i]);
+	}
+}
+
 /* What dqlite gets: a plain descriptor for a TLS stream. */
 static struct {
 	int fd;
@@ -203,6 +230,7 @@ int main(void)
 		cmocka_unit_test(bytes_and_ends_pass),
 		cmocka_unit_test(surplus_comes_first),
 		cmocka_unit_test(a_broken_side_ends_both),
+		cmocka_unit_test(all_of_a_loop_end),
 		cmocka_unit_test(tls_becomes_a_descriptor),
 		cmocka_unit_test(plain_streams_are_handed_out),
 	};
