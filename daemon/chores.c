@@ -6,6 +6,7 @@
 #include "daemon/auth/auth.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
+#include "daemon/image/image_expire.h"
 #include "daemon/instance/instance_schedule.h"
 #include "db/db.h"
 #include "db/tokens.h"
@@ -20,6 +21,7 @@ struct chores {
 	struct task *trust;
 	struct task *tokens;
 	struct task *snapshots;
+	struct task *images;
 };
 
 /* Changes of trust are announced; this is for the member that an announcement did not reach. */
@@ -90,6 +92,20 @@ static int look_after_snapshots(void *arg)
 	return r;
 }
 
+static int look_after_images(void *arg)
+{
+	struct state *state = arg;
+	scoped(error_freep) struct error *err = NULL;
+
+	if (!state->is_ready || state->is_shutting_down || date_is_shifted())
+		return 0;
+	int r = image_expire_run(state, &err);
+	if (r < 0)
+		log_debug("Failed looking after images: %s", err->msg);
+
+	return r;
+}
+
 void chores_start(struct state *state)
 {
 	struct chores *chores = xcalloc(1, sizeof(*chores));
@@ -122,6 +138,13 @@ void chores_start(struct state *state)
 		.arg = state,
 	};
 
+	const struct task_spec images = {
+		.name = "images",
+		.interval_ms = 3600000,
+		.jitter_ms = 600000,
+		.run = look_after_images,
+		.arg = state,
+	};
 	const struct task_spec snapshots = {
 		.name = "snapshots",
 		.interval_ms = 60000,
@@ -133,6 +156,7 @@ void chores_start(struct state *state)
 	chores->listeners = task_new(state->loop, state->jobs, &listeners);
 	chores->trust = task_new(state->loop, state->jobs, &trust);
 	chores->tokens = task_new(state->loop, state->jobs, &tokens);
+	chores->images = task_new(state->loop, state->jobs, &images);
 	chores->snapshots = task_new(state->loop, state->jobs, &snapshots);
 	state->chores = chores;
 }
@@ -147,6 +171,7 @@ void chores_stop(struct state *state)
 	task_free(state->chores->trust);
 	task_free(state->chores->tokens);
 	task_free(state->chores->snapshots);
+	task_free(state->chores->images);
 	free(state->chores);
 	state->chores = NULL;
 }

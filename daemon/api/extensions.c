@@ -248,7 +248,7 @@ static const struct {
 	{ NO,  "disk_state_quota" },
 	{ NO,  "storage_ceph_features" },
 	{ YES, "projects_compression" },
-	{ NO,  "projects_images_remote_cache_expiry" },
+	{ YES, "projects_images_remote_cache_expiry" },
 	{ YES, "certificate_project" },
 	{ NO,  "network_ovn_acl" },
 	{ NO,  "projects_images_auto_update" },

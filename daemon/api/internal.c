@@ -9,6 +9,7 @@
 #include "daemon/core/server_conf.h"
 #include "daemon/core/state.h"
 #include "daemon/core/warning.h"
+#include "daemon/image/image_expire.h"
 #include "daemon/instance/instance_schedule.h"
 #include "db/db.h"
 #include "db/tokens.h"
@@ -207,6 +208,17 @@ static int clock_post(struct request *req, struct response *res, struct error **
 	return 0;
 }
 
+/* One pass over images. */
+static int images_post(struct request *req, struct response *res, struct error **err)
+{
+	int r = image_expire_run(req->state, err);
+	if (r < 0)
+		return r;
+
+	response_empty(res);
+	return 0;
+}
+
 /* One pass over snapshots; answers with the operations that it started. */
 static int snapshots_post(struct request *req, struct response *res, struct error **err)
 {
@@ -230,6 +242,7 @@ static const struct route routes[] = {
 	{ .method = "POST", .path = "/internal/testing/warnings",        .handler = warnings_post,       .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/prune-tokens",    .handler = prune_post,          .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/clock",           .handler = clock_post,          .access = ACCESS_PEER },
+	{ .method = "POST", .path = "/internal/testing/images",          .handler = images_post,         .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/snapshots",       .handler = snapshots_post,      .access = ACCESS_PEER },
 	{ .method = "POST", .path = "/internal/testing/operation-wait",  .handler = operation_wait_post, .access = ACCESS_PEER },
 };

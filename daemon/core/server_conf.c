@@ -126,7 +126,6 @@ static const struct conf_key own_keys[] = {
 	  .doc = "Architecture of images where members differ." },
 	{ .name = "images.remote_cache_expiry",
 	  .type = CONF_UINT,
-	  .flags = CONF_IDLE,
 	  .fallback = "10",
 	  .doc = "Days after which a cached image that nobody used is removed." },
 	{ .name = "instances.nic.host_name",

@@ -23,6 +23,8 @@
 #include "lib/base/strv.h"
 #include "lib/data/jv.h"
 
+#define TOUCH_AGE (INT64_C(3600) * DATE_SECOND)
+
 #define FINGERPRINT_LEN 64
 #define MIN_PREFIX_LEN 12
 #define HEX_DIGITS "0123456789abcdef"
@@ -101,26 +103,15 @@ int image_resolve(struct state *state, const char *project, const char *text, bo
 	return find_prefix(view, project, text, type, ret_fingerprint, err);
 }
 
-struct touch {
-	const char *project, *fingerprint;
-	int64_t now;
-};
-
-static int write_touch(struct db_tx *tx, void *arg, struct error **err)
+int image_touch(struct db_tx *tx, const struct db_view *view, const char *project,
+                const char *fingerprint, struct error **err)
 {
-	const struct touch *t = arg;
-	scoped(db_image_done) struct db_image row = { 0 };
+	const struct db_image *row = db_cache_image(view, project, fingerprint);
+	int64_t now = date_now();
 
-	int r = db_image_get(tx, t->project, t->fingerprint, &row, err);
-	return r < 0 ? r : db_image_set_last_used(tx, row.id, t->now, err);
-}
-
-int image_touch(struct state *state, const char *project, const char *fingerprint,
-                struct error **err)
-{
-	struct touch t = { project, fingerprint, date_now() };
-
-	return db_write(state->db, write_touch, &t, err);
+	if (!row || (row->last_used != DATE_NONE && row->last_used > now - TOUCH_AGE))
+		return 0;
+	return db_image_set_last_used(tx, row->id, now, err);
 }
 
 struct deletion {

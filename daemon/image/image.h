@@ -17,6 +17,7 @@
 struct db_image;
 struct db_view;
 struct json_object;
+struct db_tx;
 struct operation;
 struct request;
 struct smap;
@@ -43,9 +44,12 @@ int image_ensure_local(struct state *state, struct operation *operation, const c
  */
 int image_take_over(struct state *state, const char *leaving, struct error **err);
 
-/* Notes that an instance was made from it. */
-int image_touch(struct state *state, const char *project, const char *fingerprint,
-                struct error **err);
+/*
+ * Notes that an instance is made from it, in the transaction that does so; the view is as new as
+ * that and holds DB_IMAGES. Not more than once an hour: each change is read by all members.
+ */
+int image_touch(struct db_tx *tx, const struct db_view *view, const char *project,
+                const char *fingerprint, struct error **err);
 
 /* 404; else removes the row and, with the last project that has it, the files and pool volumes. */
 int image_delete(struct state *state, struct operation *operation, const char *project,

@@ -221,8 +221,8 @@ static int place(struct db_tx *tx, void *arg, struct error **err)
 	struct db_reservations reservations = { 0 };
 	struct placement_view pv;
 
-	int r = db_cache_view(state->cache, PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES, &view,
-	                      err);
+	int r = db_cache_view(state->cache, PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES | DB_IMAGES,
+	                      &view, err);
 	if (r < 0)
 		return r;
 	if (db_cache_instance(view, row->project, row->name))
@@ -244,7 +244,11 @@ static int place(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
-	return db_instance_create(tx, row, placing->new->profile_project, &row->id, err);
+	r = db_instance_create(tx, row, placing->new->profile_project, &row->id, err);
+	if (r == 0 && placing->new->filling.fingerprint)
+		r = image_touch(tx, view, placing->new->filling.image_project,
+		                placing->new->filling.fingerprint, err);
+	return r;
 }
 
 int instance_create_place(struct request *req, struct instance_new *new,

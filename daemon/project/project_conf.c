@@ -203,7 +203,6 @@ const struct conf_key project_conf_keys[] = {
 	  .doc = "Architecture of images where members differ." },
 	{ .name = "images.remote_cache_expiry",
 	  .type = CONF_UINT,
-	  .flags = CONF_IDLE,
 	  .doc = "Days after which an unused cached image is removed." },
 	{ .name = "user.*",
 	  .type = CONF_STRING,

@@ -282,3 +282,49 @@ def test_what_only_a_leaving_member_has_is_kept(m1, m2, pair, name):  # noqa: F8
     assert m1.delete("/1.0/cluster/members/m2").status == 200
     assert m1.get("/1.0/images/%s/export" % fingerprint).raw == data
     remove(m1, fingerprint)
+
+
+def expire(client, after):
+    """One pass over images as it were so much later."""
+    assert client.post("/internal/testing/clock", {"shift": after}).status == 200
+    try:
+        assert client.post("/internal/testing/images", {}).status == 200
+    finally:
+        assert client.post("/internal/testing/clock", {"shift": "0"}).status == 200
+
+
+def test_only_cached_images_expire(client, daemon, name):
+    """After the days of the project, else of the server; what somebody put here stays."""
+    kept, cached = (add(client, unified(name + seed)) for seed in "kc")
+    assert client.patch("/1.0/images/" + kept, {"expires_at": "2020-01-02T03:04:05Z"}).status == 200
+    answer = client.post("/internal/sql", {
+        "database": "global", "query": "UPDATE images SET cached = 1 WHERE fingerprint = '%s'" % cached})
+    assert answer.status == 200, answer.raw
+    assert client.get("/1.0/images/" + cached).metadata["cached"]
+    expire(client, "239h")
+    assert client.get("/1.0/images/" + cached).status == 200
+    for days, after, status in (("0", "9999h", 200), ("20", "479h", 200), ("20", "481h", 404)):
+        assert client.patch("/1.0", {"config": {"images.remote_cache_expiry": days}}).status == 200
+        expire(client, after)
+        assert client.get("/1.0/images/" + cached).status == status, days
+    assert client.patch("/1.0", {"config": {"images.remote_cache_expiry": ""}}).status == 200
+    assert cached not in files(daemon)
+    assert client.get("/1.0/images/" + kept).status == 200
+    remove(client, kept)
+
+
+def test_left_over_files_go(client, daemon, name):
+    known = add(client, unified(name))
+    folder = daemon.directory + "/images/"
+    lost = "0123456789abcdef" * 4
+    for file in (lost, lost + ".rootfs", lost + ".x", "notes"):
+        with open(folder + file, "w", encoding="utf-8") as f:
+            f.write("x")
+    before = files(daemon)
+    expire(client, "23h")
+    assert files(daemon) == before, "they may be on their way in"
+    expire(client, "25h")
+    assert sorted(set(before) - set(files(daemon))) == [lost, lost + ".rootfs"]
+    for file in (lost + ".x", "notes"):
+        os.unlink(folder + file)
+    remove(client, known)

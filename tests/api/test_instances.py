@@ -417,3 +417,10 @@ def test_published_images_are_compressed_as_the_project_says(host, made, name, o
     data = host.get(url + "/export").raw
     host.wait(host.delete(url))
     assert data[257:262] == b"ustar" if magic is None else data.startswith(magic)
+
+
+def test_an_image_says_when_it_was_used_last(container):
+    host = container.client
+    fingerprint = host.get(container.url).metadata["config"]["volatile.base_image"]
+    row = host.get("/1.0/images/" + fingerprint).metadata
+    assert not row["last_used_at"].startswith("0001") and row["last_used_at"] >= row["uploaded_at"][:19]
