@@ -95,20 +95,22 @@ def hello_record():
 def test_who_dawdles_is_cut_off_and_delays_nobody(daemon, client, https):
     hello = hello_record()
     head = b"GET /1.0 HTTP/1.1\r\nHost: muster\r\nX-Slow: " + b"x" * 4000
-    started = [  # What is sent at once, and what follows byte by byte.
-        (unix(daemon), b"", b""),
-        (unix(daemon), b"GET /1.0 HT", b""),
-        (unix(daemon), b"", head),
-        (unix(daemon), b"STARTTLS\n", b""),
-        (unix(daemon), b"STARTTLS\n", hello),
-        (tcp(https), b"", b""),
-        (tcp(https), hello[:40], b""),
-        (tcp(https), b"", hello * 8),
-        (tcp(https), hello, b""),
-        (tls(https), b"", b""),
-        (tls(https), b"GET /1.0 HTTP/1.1\r\n", b""),
-        (tls(https), b"", head),
-    ]
+    started = []
+    for _ in range(6):  # What is sent at once, and what follows byte by byte.
+        started += [
+            (unix(daemon), b"", b""),
+            (unix(daemon), b"GET /1.0 HT", b""),
+            (unix(daemon), b"", head),
+            (unix(daemon), b"STARTTLS\n", b""),
+            (unix(daemon), b"STARTTLS\n", hello),
+            (tcp(https), b"", b""),
+            (tcp(https), hello[:40], b""),
+            (tcp(https), b"", hello * 8),
+            (tcp(https), hello, b""),
+            (tls(https), b"", b""),
+            (tls(https), b"GET /1.0 HTTP/1.1\r\n", b""),
+            (tls(https), b"", head),
+        ]
     open_ends = {sock: rest for sock, first, rest in started}
     for sock, first, _ in started:
         sock.sendall(first)
