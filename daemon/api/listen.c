@@ -124,6 +124,7 @@ static void limit_body(const struct http_exchange *x, struct http_body_limit *li
 	if (!route || is_guest(state, x)) {
 		limit->size_max = GUEST_MAX;
 		limit->memory_max = GUEST_MAX;
+		limit->forbidden = route && route->body == ROUTE_BODY_FILE ? "Forbidden" : NULL;
 		return;
 	}
 

@@ -41,7 +41,8 @@ struct http_conn {
 	struct http_exchange *x; /* Referenced. */
 	struct http_body body;
 	struct http_sink *sink;
-	uint64_t body_mark; /* Its size when the deadline was set. */
+	uint64_t body_mark;         /* Its size when the deadline was set. */
+	const char *body_forbidden; /* Why more than its limit is refused, or NULL. */
 
 	struct http_lane *lane;
 	struct http_reply *own_reply; /* When the answer is not the exchange's. */

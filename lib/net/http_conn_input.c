@@ -109,6 +109,14 @@ static void on_sink_ready(void *arg)
 		http_conn_input_resume(c);
 }
 
+static void refuse_size(struct http_conn *c)
+{
+	if (c->body_forbidden)
+		http_conn_output_fail_and_close(c, 403, c->body_forbidden);
+	else
+		http_conn_output_fail_and_close(c, 413, "Request body is too large");
+}
+
 static void start_body(struct http_conn *c)
 {
 	const struct http_server_config *config = &c->server->config;
@@ -117,9 +125,10 @@ static void start_body(struct http_conn *c)
 
 	if (config->limit_body)
 		config->limit_body(c->x, &limit, config->arg);
+	c->body_forbidden = limit.forbidden;
 	if (head->length > limit.size_max ||
 	    (head->length > limit.memory_max && limit.spool_dir < 0)) {
-		http_conn_output_fail_and_close(c, 413, "Request body is too large");
+		refuse_size(c);
 		return;
 	}
 
@@ -233,7 +242,7 @@ static size_t take_body(struct http_conn *c, const char *data, size_t size)
 
 	int r = payload_size > 0 ? http_sink_write(c->sink, payload, payload_size) : 0;
 	if (r == -EFBIG)
-		http_conn_output_fail_and_close(c, 413, "Request body is too large");
+		refuse_size(c);
 	else if (r < 0)
 		http_conn_output_fail_and_close(c, r == -ENOSPC ? 507 : 500,
 		                                "Failed storing the request's body");

@@ -22,10 +22,13 @@ struct worker;
 
 /* What a request's body may be, decided from its head. */
 struct http_body_limit {
-	uint64_t size_max;   /* Over it: 413. */
+	uint64_t size_max;   /* Over it: 413, or 403 with the text 'forbidden'. */
 	uint64_t memory_max; /* Over it the body goes to a file, if there is a 'spool_dir'; else
 	                        413. */
 	int spool_dir;       /* Borrowed directory descriptor for O_TMPFILE, or -1. */
+
+	/* For who may send so little because nothing of theirs is taken; static, or NULL. */
+	const char *forbidden;
 };
 
 struct http_server_config {
