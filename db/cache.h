@@ -98,7 +98,17 @@ int db_cache_view_since(struct db_cache *cache, uint64_t ticket, uint32_t famili
                         struct db_view **ret_view, struct error **err) MUST_CHECK;
 
 /*
- * The same from memory alone, as old as it may be: for what must work without the database (trust
+ * A view for a transaction that writes: of the state that it began with, and with the changes that
+ * it has made itself. It costs one query, and what has changed since anybody looked; meant for
+ * families of few rows and for instances. db_cache_write() is db_write_shared() for a callback that
+ * begins with this; it must not use other views.
+ */
+int db_cache_view_in(struct db_cache *cache, struct db_tx *tx, uint32_t families,
+                     struct db_view **ret_view, struct error **err) MUST_CHECK;
+int db_cache_write(struct db_cache *cache, db_fn *fn, void *arg, struct error **err);
+
+/*
+ * A view from memory alone, as old as it may be: for what must work without the database (trust
  * of connections, heartbeats). NULL if one of the families was never read.
  */
 struct db_view *db_cache_stale_view(struct db_cache *cache, uint32_t families) MUST_CHECK;

@@ -197,20 +197,28 @@ static int load_all(struct db_tx *tx, struct db_cache_part *profiles,
 	return 0;
 }
 
-int db_cache_instances_load(struct db_tx *tx, struct db_cache_part *old, bool is_full,
+void db_cache_instances_ahead(struct db_tx *tx, const struct db_cache_instances_from *from)
+{
+	if (from->old && !from->is_same)
+		db_instance_list_changed_ahead(tx, from->old->revision);
+}
+
+int db_cache_instances_load(struct db_tx *tx, const struct db_cache_instances_from *from,
                             struct db_cache_part *profiles, struct db_cache_part **ret_part,
                             struct error **err)
 {
 	scoped(db_instance_list_done) struct db_instances list = { 0 };
+	struct db_cache_part *old = from->old;
 	struct db_instance_ids changed = { 0 };
+	int r = 0;
 
-	if (!old || is_full)
+	if (!old)
 		return load_all(tx, profiles, ret_part, err);
 
-	int r = db_instance_list_ids(tx, old->revision, &changed, err);
-	if (r < 0)
-		return r;
-	r = db_instance_list_changed(tx, old->revision, &list, err);
+	if (!from->is_same)
+		r = db_instance_list_ids(tx, old->revision, &changed, err);
+	if (r == 0 && !from->is_same)
+		r = db_instance_list_changed(tx, old->revision, &list, err);
 	if (r == 0) {
 		scoped_free struct db_expanded **fresh = expand_all(&list, profiles);
 

@@ -181,7 +181,9 @@ int db_cache_part_load(struct db_tx *tx, enum db_family family, struct db_cache_
 
 	refs_init(&part->refs);
 	part->family = family;
+	tx->trail = &part->trail;
 	int r = loads[family](tx, part, err);
+	tx->trail = NULL;
 	if (r < 0) {
 		db_cache_part_unref(part);
 		return r;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "db/cache.h"
+#include "db/tx.h"
 #include "lib/base/refs.h"
 
 /* An instance as its row says, shared by the entries that expand it differently over time. */
@@ -25,6 +26,7 @@ struct db_cache_part {
 	int64_t revision;
 	int64_t full_revision; /* Of instances: raised when all must be read again. */
 	enum db_family family;
+	struct db_trail trail; /* How it was read; not of instances. */
 	union {
 		struct smap config;
 		struct {
@@ -64,11 +66,18 @@ void db_cache_part_unref(struct db_cache_part *part);
 int db_cache_part_load(struct db_tx *tx, enum db_family family, struct db_cache_part **ret_part,
                        struct error **err) MUST_CHECK;
 
+/* What the part of the instances is made from. */
+struct db_cache_instances_from {
+	struct db_cache_part *old; /* Or NULL, if all must be read. */
+	bool is_same;              /* No row has changed since: only the profiles have. */
+};
+
 /*
- * Makes the part of the instances: from 'old' (NULL: from nothing) and what changed since its
- * revision, expanded with 'profiles'. 'is_full' says that 'old' is of no use for its rows.
+ * Makes the part of the instances: from the one before and what changed since its revision,
+ * expanded with 'profiles'.
  */
-int db_cache_instances_load(struct db_tx *tx, struct db_cache_part *old, bool is_full,
+int db_cache_instances_load(struct db_tx *tx, const struct db_cache_instances_from *from,
                             struct db_cache_part *profiles, struct db_cache_part **ret_part,
                             struct error **err) MUST_CHECK;
+void db_cache_instances_ahead(struct db_tx *tx, const struct db_cache_instances_from *from);
 void db_cache_instances_done(struct db_cache_part *part);

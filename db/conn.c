@@ -1,21 +1,21 @@
 /*
  * The blocking client of one node.
  *
- * Sockets do not block; each wait is a poll() that ends at the deadline. There is one request in
- * flight at a time. Pipelining is left out on purpose: locally it gains nothing, and after a failed
- * request the ones behind it would run all the same.
+ * What was asked for ahead lies in a queue of whole messages, in the order in which the node will
+ * answer them: answered, sent, not yet sent. A call whose message is the first unanswered one, byte
+ * for byte, takes that one's answer; any other call first reads away what is still to come.
  */
 #include "db/conn.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "db/row.h"
+#include "db/stream.h"
 #include "db/wire.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
@@ -23,7 +23,9 @@
 
 enum {
 	MAX_PREPARED = 64,         /* Statements kept per connection; the server's memory counts. */
-	MAX_IDLE_BUFFER = 1 << 18, /* A buffer that grew beyond is freed after the request. */
+	MAX_IDLE_BUFFER = 1 << 18, /* A buffer that grew beyond is freed. */
+	MAX_AHEAD = 1 << 14,       /* Bytes asked for ahead; less than a socket takes at once. */
+	TYPE_AT = 4,               /* Where a message has its type. */
 	MAX_NODES = 4096,
 };
 
@@ -36,7 +38,7 @@ struct prepared {
 };
 
 struct db_conn {
-	int fd;
+	struct db_stream stream;
 	bool is_broken;
 	enum db_failure failure;
 	uint32_t db;
@@ -44,8 +46,11 @@ struct db_conn {
 	struct prepared prepared[MAX_PREPARED];
 	size_t n_prepared;
 	struct strbuf out;
-	uint8_t *in;
-	size_t in_capacity;
+	struct strbuf ahead; /* Messages of db_conn_ahead(). */
+	size_t n_answered;   /* Bytes of them. */
+	size_t n_sent;
+	size_t n_stale; /* What nobody may take any more. */
+	uint64_t n_requests;
 	struct wire_rows rows;
 };
 
@@ -89,83 +94,13 @@ static int break_with(struct db_conn *conn, enum db_failure failure, int code, s
 	conn->is_broken = true;
 	conn->failure = failure;
 	/* At once, so that the server rolls back and releases its lock. */
-	shutdown(conn->fd, SHUT_RDWR);
+	shutdown(conn->stream.fd, SHUT_RDWR);
 	return error_set_errno(err, code, "Failed talking to the database");
 }
 
-static int send_all(struct db_conn *conn, const void *data, size_t size, int64_t deadline)
-{
-	const char *at = data;
-
-	while (size > 0) {
-		ssize_t n = send(conn->fd, at, size, MSG_NOSIGNAL);
-		if (n > 0) {
-			at += n;
-			size -= (size_t)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return -errno;
-
-		int r = fd_wait(conn->fd, POLLOUT, deadline);
-		if (r <= 0)
-			return r < 0 ? r : -ETIMEDOUT;
-	}
-
-	return 0;
-}
-
-static int receive_all(struct db_conn *conn, void *data, size_t size, int64_t deadline)
-{
-	char *at = data;
-
-	while (size > 0) {
-		ssize_t n = recv(conn->fd, at, size, 0);
-		if (n > 0) {
-			at += n;
-			size -= (size_t)n;
-			continue;
-		}
-		if (n == 0)
-			return -ECONNRESET;
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return -errno;
-
-		int r = fd_wait(conn->fd, POLLIN, deadline);
-		if (r <= 0)
-			return r < 0 ? r : -ETIMEDOUT;
-	}
-
-	return 0;
-}
-
-static int receive_message(struct db_conn *conn, int64_t deadline, struct wire_header *ret_header)
-{
-	uint8_t head[WIRE_WORD];
-
-	int r = receive_all(conn, head, sizeof(head), deadline);
-	if (r < 0)
-		return r;
-	r = wire_get_header(head, ret_header);
-	if (r < 0)
-		return r;
-
-	if (ret_header->size > conn->in_capacity) {
-		free(conn->in);
-		conn->in_capacity = MAX_OF(ret_header->size, (size_t)4096);
-		conn->in = xmalloc(conn->in_capacity);
-	}
-	return receive_all(conn, conn->in, ret_header->size, deadline);
-}
-
 /* An answer of type FAILURE as an error; the connection lives on if nothing is in doubt. */
-static int fail_as_told(struct db_conn *conn, size_t size, struct error **err)
+static int fail_as_told(struct db_conn *conn, struct bytes body, struct error **err)
 {
-	struct bytes body = { .data = conn->in, .size = size };
 	uint64_t code = bytes_le64(&body);
 	const char *text = wire_get_text(&body);
 
@@ -177,7 +112,7 @@ static int fail_as_told(struct db_conn *conn, size_t size, struct error **err)
 	case DB_FAILURE_NOT_LEADER:
 	case DB_FAILURE_UNKNOWN:
 		conn->is_broken = true;
-		shutdown(conn->fd, SHUT_RDWR);
+		shutdown(conn->stream.fd, SHUT_RDWR);
 		return error_set(err, 503, "The database has no leader: %s", text);
 	case DB_FAILURE_BUSY:
 		return error_set(err, 503, "The database is busy: %s", text);
@@ -197,11 +132,108 @@ static size_t begin(struct db_conn *conn, enum wire_request type)
 	return wire_begin(&conn->out, type);
 }
 
+/* The size of the message of the queue that begins at 'at'. */
+static size_t size_at(const struct db_conn *conn, size_t at)
+{
+	struct bytes head = { .data = (const uint8_t *)conn->ahead.text + at, .size = WIRE_WORD };
+
+	return WIRE_WORD + (size_t)bytes_le32(&head) * WIRE_WORD;
+}
+
+static void forget_ahead(struct db_conn *conn)
+{
+	strbuf_truncate(&conn->ahead, 0);
+	conn->n_answered = conn->n_sent = conn->n_stale = 0;
+}
+
+/* Reads an answer away, of however many messages. */
+static int skip_answer(struct db_conn *conn, int64_t deadline)
+{
+	struct wire_header header;
+	struct bytes body;
+
+	do {
+		int r = db_stream_receive(&conn->stream, deadline, &header, &body);
+		if (r < 0)
+			return r;
+	} while (header.type == WIRE_ROWS && wire_rows_has_more(&body));
+
+	return 0;
+}
+
+/* Reads away the answers to what was sent ahead, up to that of the message at 'end'. */
+static int skip_answers(struct db_conn *conn, int64_t deadline, size_t end)
+{
+	while (conn->n_answered < end) {
+		int r = skip_answer(conn, deadline);
+		if (r < 0)
+			return r;
+		conn->n_answered += size_at(conn, conn->n_answered);
+	}
+
+	return 0;
+}
+
+/* Whether the message in 'out' was sent or is to be sent ahead, and where it is there. */
+static bool find_ahead(const struct db_conn *conn, size_t *ret_at)
+{
+	size_t size = conn->out.size;
+
+	size_t begin = MAX_OF(conn->n_answered, conn->n_stale);
+
+	for (size_t at = begin; at < conn->ahead.size; at += size_at(conn, at)) {
+		if (size_at(conn, at) == size &&
+		    memcmp(conn->ahead.text + at, conn->out.text, size) == 0) {
+			*ret_at = at;
+			return true;
+		}
+	}
+
+	return false;
+}
+
+/* Sees to it that the answer to the message of the queue at 'at' is the next to come. */
+static int take_ahead(struct db_conn *conn, int64_t deadline, size_t at)
+{
+	int r = 0;
+
+	if (at >= conn->n_sent) {
+		r = db_stream_send(&conn->stream, conn->ahead.text + conn->n_sent,
+		                   conn->ahead.size - conn->n_sent, deadline);
+		conn->n_sent = conn->ahead.size;
+	}
+	if (r == 0)
+		r = skip_answers(conn, deadline, at);
+	conn->n_answered = at + conn->out.size;
+	if (conn->n_answered == conn->ahead.size)
+		forget_ahead(conn);
+	return r;
+}
+
+/* Sees to it that the answer to the message in 'out' is the next to come. */
+static int send_message(struct db_conn *conn, int64_t deadline)
+{
+	int r = 0;
+	size_t at;
+
+	if (find_ahead(conn, &at))
+		return take_ahead(conn, deadline, at);
+
+	/* What only prepares may overtake what was not sent yet. */
+	if (conn->n_sent > conn->n_answered || conn->out.text[TYPE_AT] != WIRE_PREPARE) {
+		r = skip_answers(conn, deadline, conn->n_sent);
+		forget_ahead(conn);
+	}
+	conn->n_requests++;
+	return r < 0 ? r : db_stream_send(&conn->stream, conn->out.text, conn->out.size, deadline);
+}
+
 /* Sends what begin() began and receives the answer, which must be of type 'answer'. */
 static int exchange(struct db_conn *conn, int64_t deadline, size_t start, enum wire_answer answer,
                     struct bytes *ret_body, struct error **err)
 {
 	struct wire_header header = { 0 };
+	struct bytes body = { 0 };
 
 	if (conn->is_broken) {
 		conn->failure = DB_FAILURE_NOT_LEADER;
@@ -209,17 +241,17 @@ static int exchange(struct db_conn *conn, int64_t deadline, size_t start, enum w
 	}
 
 	wire_end(&conn->out, start);
-	int r = send_all(conn, conn->out.text, conn->out.size, deadline);
+	int r = send_message(conn, deadline);
 	if (r == 0)
-		r = receive_message(conn, deadline, &header);
+		r = db_stream_receive(&conn->stream, deadline, &header, &body);
 	if (r < 0)
 		return break_with(conn, DB_FAILURE_UNKNOWN, r, err);
 	if (header.type == WIRE_FAILURE)
-		return fail_as_told(conn, header.size, err);
+		return fail_as_told(conn, body, err);
 	if (header.type != answer)
 		return break_with(conn, DB_FAILURE_UNKNOWN, -EBADMSG, err);
 
-	*ret_body = (struct bytes){ .data = conn->in, .size = header.size };
+	*ret_body = body;
 	return 0;
 }
 
@@ -233,10 +265,10 @@ int db_conn_open(int fd, int64_t deadline, struct db_conn **ret_conn, struct err
 	scoped(db_conn_freep) struct db_conn *conn = xcalloc(1, sizeof(*conn));
 	struct strbuf hello = { 0 };
 
-	conn->fd = fd;
-	fd_set_nonblock(fd, true);
+	conn->stream.fd = fd;
+	fd_set_nonblock(fd, false);
 	bytes_put_le64(&hello, WIRE_HANDSHAKE);
-	int r = send_all(conn, hello.text, hello.size, deadline);
+	int r = db_stream_send(&conn->stream, hello.text, hello.size, deadline);
 	strbuf_done(&hello);
 	if (r < 0)
 		return error_set_errno(err, r, "Failed talking to the database");
@@ -252,10 +284,11 @@ void db_conn_free(struct db_conn *conn)
 
 	for (size_t i = 0; i < conn->n_prepared; i++)
 		free(conn->prepared[i].sql);
-	close(conn->fd);
+	close(conn->stream.fd);
+	db_stream_done(&conn->stream);
 	strbuf_done(&conn->out);
+	strbuf_done(&conn->ahead);
 	wire_rows_done(&conn->rows);
-	free(conn->in);
 	free(conn);
 }
 
@@ -269,9 +302,14 @@ enum db_failure db_conn_failure(const struct db_conn *conn)
 	return conn->failure;
 }
 
+uint64_t db_conn_n_requests(const struct db_conn *conn)
+{
+	return conn->n_requests;
+}
+
 void db_conn_cut(struct db_conn *conn)
 {
-	shutdown(conn->fd, SHUT_RDWR);
+	shutdown(conn->stream.fd, SHUT_RDWR);
 }
 
 int db_conn_leader(struct db_conn *conn, int64_t deadline, uint64_t *ret_id, char **ret_address,
@@ -503,6 +541,47 @@ static int begin_run(struct db_conn *conn, int64_t deadline, enum wire_request t
 	return 0;
 }
 
+void db_conn_ahead(struct db_conn *conn, int64_t deadline, enum db_ahead what, const char *sql,
+                   struct db_args args)
+{
+	scoped(error_freep) struct error *ignored = NULL;
+	enum wire_request type = what == DB_AHEAD_EXEC ? WIRE_EXEC : WIRE_QUERY;
+	size_t start;
+
+	/* Whoever asks then fails for the same reason, and tells it. */
+	if (begin_run(conn, deadline, type, sql, args, &start, &ignored) < 0)
+		return;
+	wire_end(&conn->out, start);
+	if (conn->ahead.size + conn->out.size > MAX_AHEAD)
+		return;
+
+	strbuf_add_n(&conn->ahead, conn->out.text, conn->out.size);
+	conn->n_requests++;
+}
+
+void db_conn_forget_ahead(struct db_conn *conn)
+{
+	strbuf_truncate(&conn->ahead, conn->n_sent);
+	conn->n_stale = conn->n_sent;
+}
+
+int db_conn_exec_all(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
+                     struct error **err)
+{
+	struct bytes body;
+	size_t start = begin(conn, WIRE_EXEC_SQL);
+
+	bytes_put_le64(&conn->out, conn->db);
+	wire_put_text(&conn->out, sql);
+	int r = wire_put_args(&conn->out, args);
+	if (r < 0) {
+		conn->failure = DB_FAILURE_SQL;
+		return error_set_errno(err, r, "Failed running a statement");
+	}
+
+	return exchange(conn, deadline, start, WIRE_RESULT, &body, err);
+}
+
 int db_conn_exec(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
                  int64_t *ret_id, int64_t *ret_changes, struct error **err)
 {
@@ -551,16 +630,6 @@ static int read_rows(struct db_conn *conn, struct bytes body, db_row_fn *fn, voi
 	}
 }
 
-/* Gives big buffers back. */
-static void shrink(struct db_conn *conn)
-{
-	if (conn->in_capacity > MAX_IDLE_BUFFER) {
-		free(conn->in);
-		conn->in = NULL;
-		conn->in_capacity = 0;
-	}
-}
-
 int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
                   db_row_fn *fn, void *arg, struct error **err)
 {
@@ -584,23 +653,22 @@ int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struc
 		if (r <= 0)
 			break;
 
-		r = receive_message(conn, deadline, &header);
+		r = db_stream_receive(&conn->stream, deadline, &header, &body);
 		if (r < 0) {
 			r = break_with(conn, DB_FAILURE_UNKNOWN, r, stopped ? &late : err);
 			break;
 		}
 		if (header.type == WIRE_FAILURE) {
-			r = fail_as_told(conn, header.size, stopped ? &late : err);
+			r = fail_as_told(conn, body, stopped ? &late : err);
 			break;
 		}
 		if (header.type != WIRE_ROWS) {
 			r = break_with(conn, DB_FAILURE_UNKNOWN, -EBADMSG, stopped ? &late : err);
 			break;
 		}
-		body = (struct bytes){ .data = conn->in, .size = header.size };
 	}
 
-	shrink(conn);
+	db_stream_shrink(&conn->stream);
 	return stopped ? stopped : r;
 }
 
@@ -628,6 +696,6 @@ int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name, db_fi
 			return error_set_errno(err, r, "Failed saving \"%s\"", file);
 	}
 
-	shrink(conn);
+	db_stream_shrink(&conn->stream);
 	return body.is_bad ? refuse_message(conn, err) : 0;
 }

@@ -78,6 +78,34 @@ int db_conn_open_database(struct db_conn *conn, int64_t deadline, const char *na
 int db_conn_exec(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
                  int64_t *ret_id, int64_t *ret_changes, struct error **err) MUST_CHECK;
 
+/*
+ * Runs statements one after the other, the first with 'args', and ends with the first that fails.
+ * They are parsed each time.
+ */
+int db_conn_exec_all(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
+                     struct error **err) MUST_CHECK;
+
+enum db_ahead {
+	DB_AHEAD_EXEC,
+	DB_AHEAD_QUERY,
+};
+
+/*
+ * Says that a db_conn_exec() or db_conn_query() of the same statement will follow, those that were
+ * announced in the same order: all are sent together, so that they cost one wait. If something else
+ * follows, the answers are thrown away. Each runs whether or not the one before it fails: only a
+ * statement that changes nothing, whatever state it meets, may follow another.
+ */
+void db_conn_ahead(struct db_conn *conn, int64_t deadline, enum db_ahead what, const char *sql,
+                   struct db_args args);
+
+/* Ends the time of announcements: an answer to one of them is not taken for that to a new request.
+ */
+void db_conn_forget_ahead(struct db_conn *conn);
+
+/* How many messages were sent so far. */
+uint64_t db_conn_n_requests(const struct db_conn *conn);
+
 /* Runs a SELECT. A failure of 'fn' breaks the connection if rows were left unread. */
 int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
                   db_row_fn *fn, void *arg, struct error **err) MUST_CHECK;

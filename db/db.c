@@ -1,17 +1,11 @@
 /*
- * Connections to the leader, and the two ways to run a transaction on them.
+ * Connections to the leader, and transactions that read.
  *
  * Readers and the writer share a small pool. Writers stand in a queue, since the engine has one
  * write lock and no queue; the one whose turn it is never waits for a reader's connection. All
  * connections carry the generation of the leader that they were made for; when a connection breaks,
  * the generation is raised, and those of an older one are closed where they are found. One thread
  * at a time looks for a leader, and the others wait for what it finds.
- *
- * What makes db_write() happen once: before COMMIT, each attempt writes a number that no other
- * attempt has used into this daemon's row of "marks". If the outcome of COMMIT is unknown, the next
- * attempt begins with BEGIN IMMEDIATE on the leader of the day and reads the row. It can only get
- * the write lock when the transaction in doubt is over: either its number is there, or it was
- * rolled back.
  */
 #include "db/db.h"
 
@@ -20,11 +14,9 @@
 #include <string.h>
 
 #include "db/leader.h"
-#include "db/tx.h"
+#include "db/pool.h"
 #include "lib/base/alloc.h"
-#include "lib/base/failpoint.h"
 #include "lib/base/random.h"
-#include "lib/base/thread.h"
 
 #define DATABASE "db.bin"
 
@@ -33,51 +25,8 @@ enum {
 	DEFAULT_CONNECTIONS = 4,
 	DIRECT_MS = 2000, /* Time for a dial to the leader as known. */
 	SEARCH_MS = 2500, /* Then the candidates are asked for anew. */
-	MAX_CONNECTIONS = 32,
-	IDLE_MS = 10000, /* Each connection costs the leader some 300 KB. */
-	MIN_PAUSE_MS = 1,
+	IDLE_MS = 10000,  /* Each connection costs the leader some 300 KB. */
 	MAX_PAUSE_MS = 100,
-};
-
-struct slot {
-	struct db_conn *conn;
-	uint64_t generation;
-	int64_t given_back; /* On the monotonic clock. */
-};
-
-/* A writer in the queue; on the stack of its thread. */
-struct waiter {
-	struct cond turn;
-	bool has_turn;
-	struct waiter *next;
-};
-
-struct db {
-	struct mutex mutex;
-	struct cond changed;     /* Of what is seldom: paused, closing, a leader was found. */
-	struct cond reader_free; /* A reader's connection was given back. */
-	struct db_leader *leader;
-	char *origin;
-	uint32_t timeout_ms;
-	size_t max_readers;
-
-	char *address GUARDED; /* Of the leader, as known; NULL if not. */
-	uint64_t generation GUARDED;
-	bool is_searching GUARDED;
-
-	bool is_paused GUARDED;
-	bool is_closing GUARDED;
-	size_t n_running GUARDED; /* Transactions that hold a connection. */
-
-	struct slot idle[MAX_CONNECTIONS + 1] GUARDED; /* The one used last is at the end. */
-	size_t n_idle GUARDED;
-	size_t n_open GUARDED; /* Idle and in use. */
-	struct db_conn *in_use[MAX_CONNECTIONS + 1] GUARDED;
-
-	bool is_writing GUARDED;
-	struct waiter *first_waiter GUARDED;
-	struct waiter **last_waiter GUARDED;
-	struct slot writer; /* Belongs to the writer whose turn it is. */
 };
 
 struct db *db_new(const struct db_options *options) NO_LOCK_CHECK
@@ -93,7 +42,7 @@ struct db *db_new(const struct db_options *options) NO_LOCK_CHECK
 	db->origin = xstrdup(options->origin);
 	db->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
 	db->max_readers = options->n_connections ? options->n_connections : DEFAULT_CONNECTIONS;
-	db->max_readers = MIN_OF(db->max_readers, (size_t)MAX_CONNECTIONS);
+	db->max_readers = MIN_OF(db->max_readers, (size_t)DB_MAX_CONNECTIONS);
 	return db;
 }
 
@@ -169,7 +118,7 @@ char *db_leader_address(struct db *db)
 }
 
 /* A connection of this generation broke: what was known of the leader is no longer worth much. */
-static void lose(struct db *db, struct slot *slot)
+static void lose(struct db *db, struct db_slot *slot)
 {
 	mutex_lock(&db->mutex);
 	if (slot->generation == db->generation) {
@@ -206,7 +155,7 @@ static int know_leader(struct db *db, int64_t deadline, char **ret_address,
 	return 0;
 }
 
-static int search_leader(struct db *db, int64_t deadline, struct slot *slot, struct error **err)
+static int search_leader(struct db *db, int64_t deadline, struct db_slot *slot, struct error **err)
 {
 	char *address = NULL;
 	int64_t until = MIN_OF(deadline, date_deadline(SEARCH_MS));
@@ -226,7 +175,7 @@ static int search_leader(struct db *db, int64_t deadline, struct slot *slot, str
 }
 
 /* Connects 'slot' to the leader, once. */
-static int connect_once(struct db *db, int64_t deadline, struct slot *slot, struct error **err)
+static int connect_once(struct db *db, int64_t deadline, struct db_slot *slot, struct error **err)
 {
 	scoped_free char *address = NULL;
 
@@ -246,8 +195,7 @@ static int connect_once(struct db *db, int64_t deadline, struct slot *slot, stru
 	return r;
 }
 
-/* Waits a random time up to 'pause_ms', which grows. */
-static void wait_a_bit(struct db *db, int64_t *pause_ms, int64_t deadline)
+void db_pool_wait(struct db *db, int64_t *pause_ms, int64_t deadline)
 {
 	int64_t ms = 1 + (int64_t)random_below((uint64_t)*pause_ms);
 	int64_t until = MIN_OF(deadline, date_deadline(ms));
@@ -259,7 +207,7 @@ static void wait_a_bit(struct db *db, int64_t *pause_ms, int64_t deadline)
 	*pause_ms = MIN_OF(*pause_ms * 2, (int64_t)MAX_PAUSE_MS);
 }
 
-static bool may_go_on(struct db *db, int64_t deadline)
+bool db_pool_may_go_on(struct db *db, int64_t deadline)
 {
 	mutex_lock(&db->mutex);
 	bool may = !db->is_closing;
@@ -267,10 +215,9 @@ static bool may_go_on(struct db *db, int64_t deadline)
 	return may && date_left(deadline) != 0;
 }
 
-/* Makes 'slot' a live connection of the current generation; tries until the deadline. */
-static int ensure_connected(struct db *db, int64_t deadline, struct slot *slot, struct error **err)
+int db_pool_connect(struct db *db, int64_t deadline, struct db_slot *slot, struct error **err)
 {
-	int64_t pause = MIN_PAUSE_MS;
+	int64_t pause = DB_MIN_PAUSE_MS;
 
 	mutex_lock(&db->mutex);
 	bool is_old = slot->generation != db->generation;
@@ -284,23 +231,22 @@ static int ensure_connected(struct db *db, int64_t deadline, struct slot *slot, 
 		int r = connect_once(db, deadline, slot, err);
 		if (r == 0)
 			break;
-		if (!may_go_on(db, deadline))
+		if (!db_pool_may_go_on(db, deadline))
 			return r;
 		error_free(*err);
 		*err = NULL;
-		wait_a_bit(db, &pause, deadline);
+		db_pool_wait(db, &pause, deadline);
 	}
 
 	return 0;
 }
 
-static int closing_or_late(struct error **err)
+int db_pool_is_late(struct error **err)
 {
 	return error_set(err, 503, "The database is not available in time");
 }
 
-/* Counts a transaction in, once the database is not paused. */
-static int enter(struct db *db, int64_t deadline, struct error **err)
+int db_pool_enter(struct db *db, int64_t deadline, struct error **err)
 {
 	bool in_time = true;
 
@@ -311,10 +257,10 @@ static int enter(struct db *db, int64_t deadline, struct error **err)
 	if (may)
 		db->n_running++;
 	mutex_unlock(&db->mutex);
-	return may ? 0 : closing_or_late(err);
+	return may ? 0 : db_pool_is_late(err);
 }
 
-static void leave(struct db *db)
+void db_pool_leave(struct db *db)
 {
 	mutex_lock(&db->mutex);
 	db->n_running--;
@@ -323,10 +269,13 @@ static void leave(struct db *db)
 	mutex_unlock(&db->mutex);
 }
 
-/* So that db_forget_leader() can cut it. */
-static void set_in_use(struct db *db, struct db_conn *conn, bool on)
+void db_pool_use(struct db *db, struct db_conn *conn, bool on)
 {
+	uint64_t n = db_conn_n_requests(conn);
+
+	db_conn_forget_ahead(conn);
 	mutex_lock(&db->mutex);
+	db->counts.n_requests += on ? -n : n;
 	for (size_t i = 0; i < COUNT_OF(db->in_use); i++) {
 		if (db->in_use[i] == (on ? NULL : conn)) {
 			db->in_use[i] = on ? conn : NULL;
@@ -336,8 +285,7 @@ static void set_in_use(struct db *db, struct db_conn *conn, bool on)
 	mutex_unlock(&db->mutex);
 }
 
-/* Runs the callback. That it looks over a failure of the database does not make it undone. */
-static int run_callback(struct db_tx *tx, db_fn *fn, void *arg, struct error **err)
+int db_pool_run(struct db_tx *tx, db_fn *fn, void *arg, struct error **err)
 {
 	int r = fn(tx, arg, err);
 
@@ -346,8 +294,7 @@ static int run_callback(struct db_tx *tx, db_fn *fn, void *arg, struct error **e
 	return r;
 }
 
-/* Ends a transaction without its changes; a connection that will not is not used again. */
-static void roll_back(struct db *db, struct slot *slot, struct db_tx *tx)
+void db_pool_roll_back(struct db *db, struct db_slot *slot, struct db_tx *tx)
 {
 	scoped(error_freep) struct error *err = NULL;
 
@@ -362,18 +309,17 @@ static void roll_back(struct db *db, struct slot *slot, struct db_tx *tx)
 	}
 }
 
-/* A connection that is idle, or room for a new one. */
-static void take_slot(struct db *db, struct slot *slot) REQUIRES(db->mutex)
+void db_pool_take(struct db *db, struct db_slot *slot)
 {
 	if (db->n_idle > 0) {
 		*slot = db->idle[--db->n_idle];
 	} else {
-		*slot = (struct slot){ 0 };
+		*slot = (struct db_slot){ 0 };
 		db->n_open++;
 	}
 }
 
-static int take_reader(struct db *db, int64_t deadline, struct slot *slot, struct error **err)
+static int take_reader(struct db *db, int64_t deadline, struct db_slot *slot, struct error **err)
 {
 	bool in_time = true;
 
@@ -382,10 +328,10 @@ static int take_reader(struct db *db, int64_t deadline, struct slot *slot, struc
 		in_time = thread_cond_wait_until(&db->reader_free, &db->mutex, deadline);
 	bool has_slot = db->n_idle > 0 || db->n_open < db->max_readers;
 	if (has_slot)
-		take_slot(db, slot);
+		db_pool_take(db, slot);
 	mutex_unlock(&db->mutex);
 
-	return has_slot ? 0 : closing_or_late(err);
+	return has_slot ? 0 : db_pool_is_late(err);
 }
 
 /* Takes the connection that was idle longest out of the pool, if it was idle for long. */
@@ -402,7 +348,7 @@ static struct db_conn *take_stale(struct db *db) REQUIRES(db->mutex)
 	return conn;
 }
 
-static void give_slot(struct db *db, struct slot *slot)
+void db_pool_give(struct db *db, struct db_slot *slot)
 {
 	mutex_lock(&db->mutex);
 	if (slot->conn && !db->is_paused && !db->is_closing && slot->generation == db->generation &&
@@ -433,31 +379,31 @@ void db_close_stale(struct db *db)
 	} while (stale);
 }
 
-static int read_on(struct db *db, struct slot *slot, const char *begin, int64_t deadline, db_fn *fn,
-                   void *arg, struct error **err)
+static int read_on(struct db *db, struct db_slot *slot, const char *begin, int64_t deadline,
+                   db_fn *fn, void *arg, struct error **err)
 {
-	int64_t pause = MIN_PAUSE_MS;
+	int64_t pause = DB_MIN_PAUSE_MS;
 
 	for (;;) {
-		int r = ensure_connected(db, deadline, slot, err);
+		int r = db_pool_connect(db, deadline, slot, err);
 		if (r < 0)
 			return r;
 
 		struct db_tx tx = { .conn = slot->conn, .deadline = deadline };
-		set_in_use(db, tx.conn, true);
+		db_pool_use(db, tx.conn, true);
 		r = begin ? db_tx_begin(&tx, begin, err) : 0;
 		if (r == 0)
-			r = run_callback(&tx, fn, arg, err);
-		set_in_use(db, tx.conn, false);
+			r = db_pool_run(&tx, fn, arg, err);
+		db_pool_use(db, tx.conn, false);
 		enum db_failure failure = tx.failure;
-		roll_back(db, slot, &tx);
+		db_pool_roll_back(db, slot, &tx);
 		db_tx_call_hooks(&tx.hooks, r >= 0);
-		if (failure == DB_FAILURE_NONE || !may_go_on(db, deadline))
+		if (failure == DB_FAILURE_NONE || !db_pool_may_go_on(db, deadline))
 			return r;
 
 		error_free(*err);
 		*err = NULL;
-		wait_a_bit(db, &pause, deadline);
+		db_pool_wait(db, &pause, deadline);
 	}
 }
 
@@ -465,18 +411,18 @@ static int read_with(struct db *db, uint32_t timeout_ms, const char *begin, db_f
                      struct error **err)
 {
 	int64_t deadline = date_deadline(timeout_ms);
-	struct slot slot = { 0 };
+	struct db_slot slot = { 0 };
 
-	int r = enter(db, deadline, err);
+	int r = db_pool_enter(db, deadline, err);
 	if (r < 0)
 		return r;
 	r = take_reader(db, deadline, &slot, err);
 	if (r == 0) {
 		r = read_on(db, &slot, begin, deadline, fn, arg, err);
-		give_slot(db, &slot);
+		db_pool_give(db, &slot);
 	}
 
-	leave(db);
+	db_pool_leave(db);
 	return r;
 }
 
@@ -495,278 +441,10 @@ int db_query(struct db *db, db_fn *fn, void *arg, struct error **err)
 	return read_with(db, db->timeout_ms, NULL, fn, arg, err);
 }
 
-/* What a write knows across its attempts. */
-struct write {
-	db_fn *fn;
-	void *arg;
-	int64_t deadline;
-	int result;                  /* Of the callback's last run. */
-	int64_t marks[2];            /* First and last number used so far; [0] of 0: none. */
-	bool is_in_doubt;            /* The outcome of an earlier COMMIT is unknown. */
-	struct db_tx_hooks in_doubt; /* The hooks of that attempt. */
-	int result_in_doubt;         /* What its callback returned. */
-};
-
-static int put_mark(struct db *db, struct db_tx *tx, int64_t mark, struct error **err)
-{
-	return db_exec(tx,
-	               "INSERT INTO marks (origin, mark) VALUES (?, ?)"
-	               " ON CONFLICT (origin) DO UPDATE SET mark = excluded.mark",
-	               DB_ARGS(db_text(db->origin), db_int(mark)), err);
-}
-
-/* Whether an earlier attempt of this write is in the database after all. 1 if so. */
-static int is_committed(struct db *db, struct write *w, struct db_tx *tx, struct error **err)
-{
-	int64_t mark;
-
-	/* What is in doubt may be the making of the schema. */
-	int r = db_tx_control(tx, DB_TX_MARKS, err);
-	if (r < 0)
-		return r;
-	r = db_get_int(tx, "SELECT mark FROM marks WHERE origin = ?", DB_ARGS(db_text(db->origin)),
-	               0, &mark, err);
-	if (r < 0)
-		return r;
-
-	return mark >= w->marks[0] && mark <= w->marks[1];
-}
-
-/* A number for the next attempt. Those of one write are a range that begins at random. */
-static int64_t new_mark(struct write *w)
-{
-	if (w->marks[0] == 0) {
-		w->marks[0] = (int64_t)(random_u64() >> 2 | 1);
-		w->marks[1] = w->marks[0];
-	} else {
-		w->marks[1]++;
-	}
-
-	return w->marks[1];
-}
-
-enum outcome {
-	OUTCOME_DONE,  /* Committed, or failed for good: the result is what the caller gets. */
-	OUTCOME_AGAIN, /* Nothing happened. */
-	OUTCOME_DOUBT,
-};
-
-/* What a failed step means as long as COMMIT was not sent. */
-static enum outcome outcome_before_commit(const struct db_tx *tx)
-{
-	return tx->failure == DB_FAILURE_NONE ? OUTCOME_DONE : OUTCOME_AGAIN;
-}
-
-static int commit(struct db *db, struct write *w, struct db_tx *tx, enum outcome *ret_outcome,
-                  struct error **err)
-{
-	int r = put_mark(db, tx, new_mark(w), err);
-	if (r < 0) {
-		*ret_outcome = outcome_before_commit(tx);
-		return r;
-	}
-
-	*ret_outcome = OUTCOME_DONE;
-	r = FAILPOINT("db.commit", NULL, "Before a transaction is committed", err);
-	if (r < 0)
-		return r;
-	r = db_tx_control(tx, "COMMIT", err);
-	if (r < 0 && tx->failure == DB_FAILURE_UNKNOWN)
-		*ret_outcome = OUTCOME_DOUBT;
-	else
-		*ret_outcome = outcome_before_commit(tx);
-	if (r < 0)
-		return r;
-	/* As if the answer had not come. */
-	r = FAILPOINT("db.committed", NULL, "When a transaction is committed, before that is known",
-	              err);
-	if (r < 0) {
-		tx->failure = DB_FAILURE_UNKNOWN;
-		*ret_outcome = OUTCOME_DOUBT;
-	}
-	return r;
-}
-
-/* Nothing may be in doubt any more: calls the hooks of the attempt that was. */
-static void settle(struct write *w, bool committed)
-{
-	w->is_in_doubt = false;
-	db_tx_call_hooks(&w->in_doubt, committed);
-}
-
-/* One attempt, from BEGIN to COMMIT, on a connection that is there. */
-static int write_once(struct db *db, struct write *w, struct db_tx *tx, enum outcome *ret_outcome,
-                      struct error **err)
-{
-	*ret_outcome = OUTCOME_AGAIN;
-	int r = db_tx_begin(tx, "BEGIN IMMEDIATE", err);
-	if (r < 0)
-		return r;
-	if (w->is_in_doubt) {
-		r = is_committed(db, w, tx, err);
-		if (r < 0)
-			return r;
-		if (r > 0) {
-			*ret_outcome = OUTCOME_DONE;
-			settle(w, true);
-			w->result = w->result_in_doubt;
-			return w->result;
-		}
-	}
-
-	w->result = run_callback(tx, w->fn, w->arg, err);
-	/* With an earlier attempt in doubt, a commit of our own makes sure that it never comes. */
-	if (w->result < 0 || (!tx->has_written && !w->is_in_doubt)) {
-		*ret_outcome = outcome_before_commit(tx);
-		return w->result;
-	}
-
-	r = commit(db, w, tx, ret_outcome, err);
-	return r < 0 ? r : w->result;
-}
-
-/*
- * The callback failed for good while an earlier attempt was in doubt: a commit that changes the
- * mark alone makes sure that the earlier one stays away. If that fails too, the caller is told.
- */
-static int fence(struct db *db, struct db_tx *tx)
-{
-	scoped(error_freep) struct error *err = NULL;
-
-	if (db_tx_begin(tx, "BEGIN IMMEDIATE", &err) < 0 ||
-	    put_mark(db, tx, (int64_t)(random_u64() >> 2), &err) < 0)
-		return -EIO;
-	return db_tx_control(tx, "COMMIT", &err);
-}
-
-/* Ends an attempt on its connection and decides over its hooks. */
-static void end_attempt(struct db *db, struct write *w, struct db_tx *tx, enum outcome outcome,
-                        bool succeeded)
-{
-	bool committed = succeeded && outcome == OUTCOME_DONE && tx->has_written;
-
-	if (!committed)
-		roll_back(db, &db->writer, tx);
-	if (outcome == OUTCOME_DOUBT) {
-		settle(w, false);
-		w->is_in_doubt = true;
-		w->in_doubt = tx->hooks;
-		w->result_in_doubt = w->result;
-		return;
-	}
-
-	db_tx_call_hooks(&tx->hooks, succeeded && outcome == OUTCOME_DONE);
-	if (committed && w->is_in_doubt)
-		settle(w, false);
-	if (outcome != OUTCOME_DONE || !w->is_in_doubt || !db->writer.conn)
-		return;
-	if (fence(db, tx) == 0)
-		settle(w, false);
-	else
-		roll_back(db, &db->writer, tx);
-}
-
-static int write_on(struct db *db, struct write *w, struct error **err)
-{
-	int64_t pause = MIN_PAUSE_MS;
-
-	for (;;) {
-		enum outcome outcome;
-		int r = ensure_connected(db, w->deadline, &db->writer, err);
-		if (r < 0)
-			return r;
-
-		struct db_tx tx = { .conn = db->writer.conn,
-			            .deadline = w->deadline,
-			            .may_write = true };
-		set_in_use(db, tx.conn, true);
-		r = write_once(db, w, &tx, &outcome, err);
-		set_in_use(db, tx.conn, false);
-		end_attempt(db, w, &tx, outcome, r >= 0);
-		if (outcome == OUTCOME_DONE || !may_go_on(db, w->deadline))
-			return r;
-
-		error_free(*err);
-		*err = NULL;
-		wait_a_bit(db, &pause, w->deadline);
-	}
-}
-
-/* Takes 'me' out of the queue, wherever it stands. */
-static void leave_queue(struct db *db, struct waiter *me) REQUIRES(db->mutex)
-{
-	struct waiter **at = &db->first_waiter;
-
-	while (*at != me)
-		at = &(*at)->next;
-	*at = me->next;
-	if (db->last_waiter == &me->next)
-		db->last_waiter = at;
-}
-
-static int take_turn(struct db *db, int64_t deadline, struct error **err)
-{
-	struct waiter me = { .turn = COND_INIT };
-	bool in_time = true;
-
-	mutex_lock(&db->mutex);
-	if (!db->is_writing) {
-		db->is_writing = true;
-		me.has_turn = true;
-	} else {
-		*db->last_waiter = &me;
-		db->last_waiter = &me.next;
-		while (!me.has_turn && in_time)
-			in_time = thread_cond_wait_until(&me.turn, &db->mutex, deadline);
-		if (!me.has_turn)
-			leave_queue(db, &me);
-	}
-	mutex_unlock(&db->mutex);
-
-	cond_done(&me.turn);
-	return me.has_turn ? 0 : closing_or_late(err);
-}
-
-static void pass_turn(struct db *db)
+void db_counts(struct db *db, struct db_counts *ret_counts)
 {
 	mutex_lock(&db->mutex);
-	struct waiter *next = db->first_waiter;
-	if (next) {
-		leave_queue(db, next);
-		next->has_turn = true;
-		cond_signal(&next->turn);
-	} else {
-		db->is_writing = false;
-	}
+	*ret_counts = db->counts;
+	ret_counts->n_waiting = db->n_waiting;
 	mutex_unlock(&db->mutex);
-}
-
-int db_write_within(struct db *db, uint32_t timeout_ms, db_fn *fn, void *arg, struct error **err)
-{
-	struct write w = { .fn = fn, .arg = arg, .deadline = date_deadline(timeout_ms) };
-
-	int r = enter(db, w.deadline, err);
-	if (r < 0)
-		return r;
-	r = take_turn(db, w.deadline, err);
-	if (r == 0) {
-		mutex_lock(&db->mutex);
-		take_slot(db, &db->writer);
-		mutex_unlock(&db->mutex);
-		r = write_on(db, &w, err);
-		give_slot(db, &db->writer);
-		pass_turn(db);
-	}
-	leave(db);
-
-	if (w.is_in_doubt) {
-		settle(&w, false);
-		return error_wrap(err, "It is not known whether the change was made");
-	}
-	return r;
-}
-
-int db_write(struct db *db, db_fn *fn, void *arg, struct error **err)
-{
-	return db_write_within(db, db->timeout_ms, fn, arg, err);
 }

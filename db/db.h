@@ -6,11 +6,12 @@
  * a few connections to it, follows it when it changes, and runs transactions as callbacks, so that
  * they can be run again.
  *
- * Writing. db_write() runs its callback in a transaction of its own, one at a time in this daemon
- * and in order of arrival. The callback may run several times (another member held the write lock,
- * the leader changed) and must therefore change nothing but the database and what 'arg' holds as
- * output. Its effect is committed exactly once: each transaction also writes a mark of its own, and
- * when the outcome of a commit is unknown, the mark is read back before anything is repeated.
+ * Writing. db_write() runs its callback in a transaction, one at a time in this daemon and in order
+ * of arrival. The callback may run several times (another member held the write lock, the leader
+ * changed) and on any thread, and must therefore change nothing but the database and what 'arg'
+ * holds as output. Its effect is committed exactly once: each transaction also writes a mark of its
+ * own, and when the outcome of a commit is unknown, the mark is read back before anything is
+ * repeated.
  *
  * Reading. db_read() runs its callback in a read transaction: all its queries see one state, at
  * least as new as the call.
@@ -94,6 +95,22 @@ int db_read_within(struct db *db, uint32_t timeout_ms, db_fn *fn, void *arg, str
 int db_write_within(struct db *db, uint32_t timeout_ms, db_fn *fn, void *arg, struct error **err);
 
 /*
+ * db_write() for a callback that reads through 'tx' alone: it may share a transaction with others
+ * that wait at the same time, each within a savepoint, and sees what they have written. It begins
+ * with the query 'first', without arguments, which is sent with what begins the transaction.
+ */
+int db_write_shared(struct db *db, const char *first, db_fn *fn, void *arg, struct error **err);
+
+/* What transactions have cost so far, and who waits now. */
+struct db_counts {
+	uint64_t n_requests; /* Messages to the engine. */
+	uint64_t n_commits;
+	uint64_t n_waiting; /* Writers in the queue. */
+};
+
+void db_counts(struct db *db, struct db_counts *ret_counts);
+
+/*
  * Like db_read() without a transaction around the callback: for a single SELECT, which sees one
  * state by itself, it saves two round trips to the leader.
  */
@@ -102,7 +119,7 @@ int db_query(struct db *db, db_fn *fn, void *arg, struct error **err);
 /*
  * Registers 'fn' to be called once when the attempt that 'tx' belongs to has ended: with
  * 'committed' if its changes are in the database, without if it failed or is run again. It runs on
- * the thread of db_write(), after the transaction, in the order of registration, and frees 'arg'.
+ * a thread in db_write(), after the transaction, in the order of registration, and frees 'arg'.
  */
 void db_on_end(struct db_tx *tx, void (*fn)(void *arg, bool committed), void *arg);
 
@@ -212,6 +229,12 @@ const void *db_row_blob(const struct db_row *row, size_t column, size_t *ret_siz
  */
 int db_each(struct db_tx *tx, const char *sql, struct db_args args, db_row_fn *fn, void *arg,
             struct error **err) MUST_CHECK;
+
+/*
+ * Announces a query that 'tx' will ask next, after those announced before: they are sent together
+ * and cost one wait. Nothing is lost but time if something else is asked instead.
+ */
+void db_ahead(struct db_tx *tx, const char *sql, struct db_args args);
 
 /* A single integer: 0 and *ret_value = 'fallback' without a row. */
 int db_get_int(struct db_tx *tx, const char *sql, struct db_args args, int64_t fallback,

@@ -179,17 +179,34 @@ int db_instance_list(struct db_tx *tx, const struct db_instance_filter *filter,
 	return 0;
 }
 
+static const char select_changed[] =
+	COLUMNS FROM "  JOIN instance_changes"
+		     "    ON instance_changes.instance_id = instances.id"
+		     " WHERE instance_changes.revision > ?"
+		     " ORDER BY instances.id";
+
+static const char select_changed_ids[] = "SELECT instance_id"
+					 "  FROM instance_changes"
+					 " WHERE revision > ?"
+					 " ORDER BY instance_id";
+
+void db_instance_list_changed_ahead(struct db_tx *tx, int64_t revision)
+{
+	struct db_args args = DB_ARGS(db_int(revision));
+
+	db_ahead(tx, select_changed_ids, args);
+	db_ahead(tx, select_changed, args);
+	db_ahead(tx, parts_of_changed.config, args);
+	db_ahead(tx, parts_of_changed.devices, args);
+	db_ahead(tx, parts_of_changed.profiles, args);
+}
+
 int db_instance_list_changed(struct db_tx *tx, int64_t revision, struct db_instances *ret_rows,
                              struct error **err)
 {
 	scoped(db_instance_list_done) struct db_instances list = { 0 };
 
-	int r = db_row_list(tx,
-	                    COLUMNS FROM "  JOIN instance_changes"
-	                                 "    ON instance_changes.instance_id = instances.id"
-	                                 " WHERE instance_changes.revision > ?"
-	                                 " ORDER BY instances.id",
-	                    DB_ARGS(db_int(revision)), columns, &list, err);
+	int r = db_row_list(tx, select_changed, DB_ARGS(db_int(revision)), columns, &list, err);
 	if (r < 0)
 		return r;
 	r = load_parts(tx, &parts_of_changed, DB_ARGS(db_int(revision)), &list, err);
@@ -214,12 +231,7 @@ int db_instance_list_ids(struct db_tx *tx, int64_t revision, struct db_instance_
                          struct error **err)
 {
 	*ret_ids = (struct db_instance_ids){ 0 };
-	int r = db_each(tx,
-	                "SELECT instance_id"
-	                "  FROM instance_changes"
-	                " WHERE revision > ?"
-	                " ORDER BY instance_id",
-	                DB_ARGS(db_int(revision)), add_id, ret_ids, err);
+	int r = db_each(tx, select_changed_ids, DB_ARGS(db_int(revision)), add_id, ret_ids, err);
 	if (r < 0)
 		ARRAY_DONE(ret_ids);
 	return r;

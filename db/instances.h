@@ -57,6 +57,9 @@ int db_instance_list(struct db_tx *tx, const struct db_instance_filter *filter,
 int db_instance_list_changed(struct db_tx *tx, int64_t revision, struct db_instances *ret_rows,
                              struct error **err) MUST_CHECK;
 
+/* Announces db_instance_list_ids() and then db_instance_list_changed(). */
+void db_instance_list_changed_ahead(struct db_tx *tx, int64_t revision);
+
 struct db_instance_ids {
 	int64_t *items;
 	size_t n_items;

@@ -5,6 +5,8 @@
 
 #include "db/config_rows.h"
 #include "db/row.h"
+#include "lib/base/alloc.h"
+#include "lib/base/strv.h"
 
 #define NOUN "Profile"
 
@@ -33,11 +35,6 @@ static const struct db_config_table config_table = {
 		      "   AND key IN (SELECT key FROM json_each(?))",
 };
 
-static const char select_config_of[] = "SELECT profile_id, key, value"
-				       "  FROM profiles_config"
-				       " WHERE profile_id = ?"
-				       " ORDER BY key";
-
 static const struct db_device_table device_table = {
 	.select_sql = "SELECT profile_id, device, key, value"
 		      "  FROM profiles_devices"
@@ -49,10 +46,36 @@ static const struct db_device_table device_table = {
 		      "   AND device IN (SELECT key FROM json_each(?))",
 };
 
-static const char select_devices_of[] = "SELECT profile_id, device, key, value"
-					"  FROM profiles_devices"
-					" WHERE profile_id = ?"
-					" ORDER BY device, key";
+/* All of one profile in one query: what a row is comes first. */
+enum kind {
+	KIND_PROFILE,
+	KIND_CONFIG,
+	KIND_DEVICE,
+	KIND_USER, /* A member with instances that have it. */
+};
+
+static const char select_one[] =
+	"WITH one AS (SELECT profiles.id, projects.name AS project, profiles.name,"
+	"                    profiles.description"
+	"               FROM profiles"
+	"               JOIN projects ON projects.id = profiles.project_id"
+	"              WHERE projects.name = ?1 AND profiles.name = ?2)"
+	" SELECT 0, id, project, name, description"
+	"   FROM one"
+	" UNION ALL"
+	" SELECT 1, profile_id, key, value, NULL"
+	"   FROM profiles_config"
+	"  WHERE profile_id = (SELECT id FROM one)"
+	" UNION ALL"
+	" SELECT 2, profile_id, device, key, value"
+	"   FROM profiles_devices"
+	"  WHERE profile_id = (SELECT id FROM one)"
+	" UNION ALL"
+	" SELECT DISTINCT 3, profile_id, members.name, NULL, NULL"
+	"   FROM instances_profiles"
+	"   JOIN instances ON instances.id = instances_profiles.instance_id"
+	"   JOIN members ON members.id = instances.member_id"
+	"  WHERE profile_id = (SELECT id FROM one)";
 
 void db_profile_done(struct db_profile *row)
 {
@@ -67,6 +90,16 @@ void db_profile_list_done(struct db_profiles *rows)
 		db_profile_done(&rows->rows[i]);
 	free(rows->rows);
 	*rows = (struct db_profiles){ 0 };
+}
+
+void db_profile_copy(struct db_profile *dst, const struct db_profile *src)
+{
+	dst->id = src->id;
+	dst->project = xstrdup(src->project);
+	dst->name = xstrdup(src->name);
+	dst->description = xstrdup(src->description);
+	smap_copy(&dst->config, &src->config);
+	db_device_copy(&dst->devices, &src->devices);
 }
 
 static int by_name(const void *a, const void *b)
@@ -105,35 +138,56 @@ int db_profile_list(struct db_tx *tx, const char *project, struct db_profiles *r
 	return 0;
 }
 
-static int load_parts(struct db_tx *tx, struct db_profile *row, struct error **err)
+struct getting {
+	struct db_profile row;
+	char **users;
+};
+
+static int get_row(const struct db_row *row, void *arg, struct error **err)
 {
-	struct db_owners owner = DB_OWNER(row, config);
+	struct getting *g = arg;
+	struct db_device *device;
 
-	int r = db_config_merge(tx, select_config_of, DB_ARGS(db_int(row->id)), &owner, err);
-	if (r < 0)
-		return r;
-
-	owner = DB_OWNER(row, devices);
-	return db_config_merge_devices(tx, select_devices_of, DB_ARGS(db_int(row->id)), &owner,
-	                               err);
+	(void)err;
+	switch ((enum kind)db_row_int(row, 0)) {
+	case KIND_PROFILE:
+		g->row.id = db_row_int(row, 1);
+		g->row.project = xstrdup(db_row_text(row, 2));
+		g->row.name = xstrdup(db_row_text(row, 3));
+		g->row.description = xstrdup(db_row_text(row, 4));
+		break;
+	case KIND_CONFIG:
+		smap_set(&g->row.config, db_row_text(row, 2), db_row_text(row, 3));
+		break;
+	case KIND_DEVICE:
+		device = db_device_add(&g->row.devices, db_row_text(row, 2));
+		if (*db_row_text(row, 3))
+			smap_set(&device->config, db_row_text(row, 3), db_row_text(row, 4));
+		break;
+	case KIND_USER:
+		strv_add(&g->users, db_row_text(row, 2));
+		break;
+	}
+	return 0;
 }
 
 int db_profile_get(struct db_tx *tx, const char *project, const char *name,
-                   struct db_profile *ret_row, struct error **err)
+                   struct db_profile *ret_row, char ***ret_users, struct error **err)
 {
-	scoped(db_profile_done) struct db_profile row = { 0 };
+	struct getting g = { 0 };
 
-	int r = db_get(tx, SELECT_PROFILES " WHERE projects.name = ? AND profiles.name = ?",
-	               DB_ARGS(db_text(project), db_text(name)), columns, COUNT_OF(columns), &row,
-	               err);
-	if (r < 0)
-		return db_row_end(r, NOUN, err);
-	r = load_parts(tx, &row, err);
-	if (r < 0)
+	int r = db_each(tx, select_one, DB_ARGS(db_text(project), db_text(name)), get_row, &g, err);
+	if (r == 0 && g.row.id == 0)
+		r = error_set(err, 404, NOUN " not found");
+	if (r == 0 && ret_users)
+		*ret_users = TAKE_PTR(g.users);
+	strv_free(g.users);
+	if (r < 0) {
+		db_profile_done(&g.row);
 		return r;
+	}
 
-	*ret_row = row;
-	row = (struct db_profile){ 0 };
+	*ret_row = g.row;
 	return 0;
 }
 
@@ -160,24 +214,25 @@ int db_profile_create(struct db_tx *tx, const struct db_profile *row, int64_t *r
 	return 0;
 }
 
-int db_profile_update(struct db_tx *tx, const struct db_profile *row, struct error **err)
+int db_profile_update(struct db_tx *tx, const struct db_profile *now, const struct db_profile *row,
+                      struct error **err)
 {
-	scoped(db_profile_done) struct db_profile now = { .id = row->id };
-	int64_t changes;
+	int64_t changes = 1;
+	int r = 0;
 
-	int r = db_exec_count(tx,
-	                      "UPDATE profiles"
-	                      "   SET description = ?"
-	                      " WHERE id = ?",
-	                      DB_ARGS(db_text(row->description), db_int(row->id)), &changes, err);
+	if (strcmp(now->description, row->description) != 0)
+		r = db_exec_count(tx,
+		                  "UPDATE profiles"
+		                  "   SET description = ?"
+		                  " WHERE id = ?",
+		                  DB_ARGS(db_text(row->description), db_int(row->id)), &changes,
+		                  err);
 	if (r == 0)
 		r = db_row_changed(changes, NOUN, err);
 	if (r == 0)
-		r = load_parts(tx, &now, err);
+		r = db_config_replace(tx, &config_table, row->id, &now->config, &row->config, err);
 	if (r == 0)
-		r = db_config_replace(tx, &config_table, row->id, &now.config, &row->config, err);
-	if (r == 0)
-		r = db_config_replace_devices(tx, &device_table, row->id, &now.devices,
+		r = db_config_replace_devices(tx, &device_table, row->id, &now->devices,
 		                              &row->devices, err);
 	return r;
 }

@@ -20,19 +20,22 @@ struct db_profiles {
 };
 
 void db_profile_done(struct db_profile *row);
+void db_profile_copy(struct db_profile *dst, const struct db_profile *src);
 void db_profile_list_done(struct db_profiles *rows);
 
 /* Of one project, or of all if it is NULL; sorted by project and name. */
 int db_profile_list(struct db_tx *tx, const char *project, struct db_profiles *ret_rows,
                     struct error **err) MUST_CHECK;
+
+/* Also says which members have instances with it, unless 'ret_users' is NULL; strv_free(). */
 int db_profile_get(struct db_tx *tx, const char *project, const char *name,
-                   struct db_profile *ret_row, struct error **err) MUST_CHECK;
+                   struct db_profile *ret_row, char ***ret_users, struct error **err) MUST_CHECK;
 int db_profile_create(struct db_tx *tx, const struct db_profile *row, int64_t *ret_id,
                       struct error **err) MUST_CHECK;
 
-/* Sets description, config and devices of row->id. */
-int db_profile_update(struct db_tx *tx, const struct db_profile *row, struct error **err)
-	MUST_CHECK;
+/* Sets description, config and devices of row->id, where they differ from those of 'now'. */
+int db_profile_update(struct db_tx *tx, const struct db_profile *now, const struct db_profile *row,
+                      struct error **err) MUST_CHECK;
 int db_profile_rename(struct db_tx *tx, const char *project, const char *name, const char *new_name,
                       struct error **err) MUST_CHECK;
 

@@ -24,12 +24,27 @@ int db_tx_control(struct db_tx *tx, const char *sql, struct error **err)
 	return done(tx, db_conn_exec(tx->conn, tx->deadline, sql, DB_NO_ARGS, NULL, NULL, err));
 }
 
+int db_tx_control_all(struct db_tx *tx, const char *sql, struct error **err)
+{
+	return done(tx, db_conn_exec_all(tx->conn, tx->deadline, sql, DB_NO_ARGS, err));
+}
+
 int db_tx_begin(struct db_tx *tx, const char *sql, struct error **err)
 {
 	int r = db_tx_control(tx, sql, err);
 
 	tx->has_begun = r == 0;
 	return r;
+}
+
+int db_tx_commit(struct db_tx *tx, const char *origin, int64_t mark, struct error **err)
+{
+	static const char sql[] = "INSERT INTO marks (origin, mark) VALUES (?, ?)"
+				  " ON CONFLICT (origin) DO UPDATE SET mark = excluded.mark;"
+				  " COMMIT";
+	struct db_args args = DB_ARGS(db_text(origin), db_int(mark));
+
+	return done(tx, db_conn_exec_all(tx->conn, tx->deadline, sql, args, err));
 }
 
 void db_tx_call_hooks(struct db_tx_hooks *hooks, bool committed)
@@ -44,9 +59,40 @@ void db_on_end(struct db_tx *tx, void (*fn)(void *arg, bool committed), void *ar
 	ARRAY_ADD(&tx->hooks, (struct db_tx_hook){ .fn = fn, .arg = arg });
 }
 
+void db_ahead(struct db_tx *tx, const char *sql, struct db_args args)
+{
+	db_conn_ahead(tx->conn, tx->deadline, DB_AHEAD_QUERY, sql, args);
+}
+
+/* Texts are not kept, so a query with one ends what can be noted. */
+static void note(struct db_tx *tx, const char *sql, struct db_args args)
+{
+	struct db_trail *trail = tx->trail;
+	struct db_note new = { .sql = sql, .n_values = args.n };
+
+	if (!trail || trail->n == COUNT_OF(trail->notes) || args.n > COUNT_OF(new.values))
+		return;
+	for (size_t i = 0; i < args.n; i++) {
+		if (args.values[i].type != DB_TYPE_NULL && args.values[i].type != DB_TYPE_INT64)
+			return;
+		new.values[i] = args.values[i];
+	}
+	trail->notes[trail->n++] = new;
+}
+
+void db_tx_announce(struct db_tx *tx, const struct db_trail *trail)
+{
+	for (size_t i = 0; i < trail->n; i++) {
+		const struct db_note *n = &trail->notes[i];
+
+		db_ahead(tx, n->sql, (struct db_args){ .values = n->values, .n = n->n_values });
+	}
+}
+
 int db_each(struct db_tx *tx, const char *sql, struct db_args args, db_row_fn *fn, void *arg,
             struct error **err)
 {
+	note(tx, sql, args);
 	return done(tx, db_conn_query(tx->conn, tx->deadline, sql, args, fn, arg, err));
 }
 

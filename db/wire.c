@@ -178,6 +178,15 @@ int wire_rows_begin(struct wire_rows *rows, const void *body, size_t size)
 	return 0;
 }
 
+bool wire_rows_has_more(const struct bytes *body)
+{
+	if (body->size < WIRE_WORD)
+		return false;
+
+	struct bytes end = { .data = body->data + body->size - WIRE_WORD, .size = WIRE_WORD };
+	return bytes_le64(&end) == MARKER_MORE;
+}
+
 static int get_value(struct bytes *body, unsigned type, struct db_value *ret_value)
 {
 	uint64_t word;

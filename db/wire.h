@@ -92,6 +92,9 @@ void wire_rows_done(struct wire_rows *rows);
 /* Begins with the body of a message of type WIRE_ROWS. -EBADMSG if it is no such thing. */
 int wire_rows_begin(struct wire_rows *rows, const void *body, size_t size) MUST_CHECK;
 
+/* Whether a message of rows says at its end that another follows. */
+bool wire_rows_has_more(const struct bytes *body) MUST_CHECK;
+
 enum wire_row {
 	WIRE_ROW,       /* rows->values holds a row. */
 	WIRE_ROWS_MORE, /* Another message of rows follows. */

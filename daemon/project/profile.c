@@ -108,50 +108,46 @@ static int check(const struct db_project *project, const struct db_profile *prof
 }
 
 /* A root disk must be in a pool that there is. */
-static int check_pools(struct db_tx *tx, const struct db_devices *devices, struct error **err)
+static int check_pools(const struct db_view *view, const struct db_devices *devices,
+                       struct error **err)
 {
 	for (size_t i = 0; i < devices->n; i++) {
 		const struct smap *config = &devices->rows[i].config;
 		const char *pool = smap_get(config, "pool");
-		scoped(error_freep) struct error *cause = NULL;
-		scoped(db_storage_pool_done) struct db_storage_pool row = { 0 };
 
 		if (!str_equals(smap_get(config, "type"), "disk") || str_is_empty(pool))
 			continue;
-
-		int r = db_storage_pool_get(tx, pool, &row, &cause);
-		if (r == -ENOENT)
+		if (!db_cache_pool(view, pool))
 			return error_set(
 				err, 400,
 				"Device validation failed for \"%s\": Storage pool \"%s\" not "
 				"found",
 				devices->rows[i].name, pool);
-		if (r < 0) {
-			*err = TAKE_PTR(cause);
-			return r;
-		}
 	}
 
 	return 0;
 }
 
-/* The project that keeps the profiles of 'name', whose restrictions hold for them. */
-static int load_project(struct db_tx *tx, const char *name, struct db_project *ret_project,
-                        struct error **err)
+/*
+ * Begins a change: gives the project that keeps the profiles of the request's, whose restrictions
+ * hold for them. Projects without profiles of their own use those of another; to change them is
+ * another right.
+ */
+static int begin(const struct request *req, struct db_tx *tx, struct db_view **ret_view,
+                 const struct db_project **ret_project, struct error **err)
 {
-	scoped_free char *effective = NULL;
+	const char *effective = NULL;
 
-	int r = project_effective_in(tx, name, PROJECT_PROFILES, &effective, err);
+	int r = db_cache_view_in(req->state->cache, tx, DB_PROJECTS | DB_POOLS, ret_view, err);
+	if (r == 0)
+		r = project_effective(*ret_view, req->project, PROJECT_PROFILES, &effective, err);
+	if (r == 0)
+		r = request_authorize(req, "profile", "can_edit", effective, err);
 	if (r < 0)
 		return r;
 
-	return db_project_get(tx, effective, ret_project, err);
-}
-
-/* Projects without profiles of their own use those of another; to change them is another right. */
-static int check_right(const struct request *req, const char *effective, struct error **err)
-{
-	return request_authorize(req, "profile", "can_edit", effective, err);
+	*ret_project = db_cache_project(*ret_view, effective);
+	return 0;
 }
 
 struct creation {
@@ -163,36 +159,32 @@ struct creation {
 static int create(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct creation *c = arg;
-	scoped(db_project_done) struct db_project project = { 0 };
-	scoped(db_profile_done) struct db_profile existing = { 0 };
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(error_freep) struct error *cause = NULL;
+	const struct db_project *project = NULL;
 	int64_t id;
 
-	int r = load_project(tx, c->req->project, &project, err);
+	int r = begin(c->req, tx, &view, &project, err);
 	if (r == 0)
-		r = check_right(c->req, project.name, err);
+		r = check(project, &c->row, err);
 	if (r == 0)
-		r = check(&project, &c->row, err);
+		r = check_pools(view, &c->row.devices, err);
 	if (r < 0)
 		return r;
-
-	r = check_pools(tx, &c->row.devices, err);
-	if (r < 0)
-		return r;
-
-	r = db_profile_get(tx, project.name, c->row.name, &existing, &cause);
-	if (r == 0)
-		return error_set(err, 409,
-		                 "Error inserting \"%s\" into database: The profile already exists",
-		                 c->row.name);
 
 	free(c->effective);
-	c->effective = xstrdup(project.name);
+	c->effective = xstrdup(project->name);
 
 	struct db_profile row = c->row;
 
-	row.project = project.name;
-	return db_profile_create(tx, &row, &id, err);
+	row.project = project->name;
+	r = db_profile_create(tx, &row, &id, &cause);
+	if (r == -EEXIST)
+		return error_set(err, 409,
+		                 "Error inserting \"%s\" into database: The profile already exists",
+		                 c->row.name);
+	*err = TAKE_PTR(cause);
+	return r;
 }
 
 static int read_body(struct json_object *body, struct db_profile *row, struct error **err)
@@ -230,7 +222,7 @@ int profile_create(struct request *req, struct json_object *body, char **ret_url
 	c.row.description = xstrdup("");
 	r = read_body(body, &c.row, err);
 	if (r == 0)
-		r = db_write(req->state->db, create, &c, err);
+		r = db_cache_write(req->state->cache, create, &c, err);
 	if (r == 0) {
 		*ret_url = url_of(c.effective, name);
 		lifecycle_send_for(req, "profile-created", c.effective, *ret_url, NULL);
@@ -247,14 +239,15 @@ struct update {
 	struct json_object *body;
 	bool is_patch;
 	char *effective;
+	char **members; /* Those that must be told. */
 };
 
 static int load(struct db_tx *tx, const char *project, const char *name, const char *what,
-                struct db_profile *ret_row, struct error **err)
+                struct db_profile *ret_row, char ***ret_users, struct error **err)
 {
 	scoped(error_freep) struct error *cause = NULL;
 
-	int r = db_profile_get(tx, project, name, ret_row, &cause);
+	int r = db_profile_get(tx, project, name, ret_row, ret_users, &cause);
 	if (r == -ENOENT)
 		return error_set(err, 404, "%sProfile not found", what);
 	if (r < 0)
@@ -296,17 +289,19 @@ static int apply_put(struct json_object *body, struct db_profile *row, struct er
 static int update(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct update *u = arg;
-	scoped(db_project_done) struct db_project project = { 0 };
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+	scoped(db_profile_done) struct db_profile now = { 0 };
 	scoped(db_profile_done) struct db_profile row = { 0 };
+	scoped(strv_freep) char **users = NULL;
 	scoped_free char *what = xasprintf("Failed retrieving profile \"%s\": ", u->name);
+	const struct db_project *project = NULL;
 
-	int r = load_project(tx, u->req->project, &project, err);
+	int r = begin(u->req, tx, &view, &project, err);
 	if (r == 0)
-		r = check_right(u->req, project.name, err);
-	if (r == 0)
-		r = load(tx, project.name, u->name, what, &row, err);
+		r = load(tx, project->name, u->name, what, &now, &users, err);
 	if (r < 0)
 		return r;
+	db_profile_copy(&row, &now);
 
 	scoped(jv_unrefp) struct json_object *etag = profile_etag(&row);
 
@@ -318,22 +313,25 @@ static int update(struct db_tx *tx, void *arg, struct error **err)
 	if (r < 0)
 		return r;
 
-	r = check(&project, &row, err);
-	if (r < 0)
-		return r;
-
-	r = check_pools(tx, &row.devices, err);
+	r = check(project, &row, err);
+	if (r == 0)
+		r = check_pools(view, &row.devices, err);
 	if (r < 0)
 		return r;
 
 	free(u->effective);
-	u->effective = xstrdup(project.name);
-	return db_profile_update(tx, &row, err);
+	u->effective = xstrdup(project->name);
+	strv_free(TAKE_PTR(u->members));
+	if (!smap_equals(&now.config, &row.config) || !db_device_equal(&now.devices, &row.devices))
+		u->members = TAKE_PTR(users);
+	return db_profile_update(tx, &now, &row, err);
 }
 
 /* Running instances take over what may change while they run, each on its own member. */
-static void tell_members(struct state *state, const char *project, const char *name)
+static void tell_members(struct state *state, const char *project, const char *name,
+                         char *const *members)
 {
+	scoped_free char *here = state_member_name(state);
 	scoped(jv_unrefp) struct json_object *body = jv_object();
 	scoped(error_freep) struct error *err = NULL;
 	const struct connect_call call = {
@@ -343,9 +341,9 @@ static void tell_members(struct state *state, const char *project, const char *n
 		.timeout_ms = 30000,
 	};
 
-	if (state->profile_changed)
+	if (state->profile_changed && strv_contains(members, here))
 		state->profile_changed(state, project, name);
-	if (!state_is_clustered(state))
+	if (!state_is_clustered(state) || strv_len(members) == strv_contains(members, here))
 		return;
 
 	jv_set_string(body, "project", project);
@@ -362,14 +360,15 @@ int profile_update(struct request *req, const char *name, struct json_object *bo
 
 	(void)op;
 
-	int r = db_write(req->state->db, update, &u, err);
+	int r = db_cache_write(req->state->cache, update, &u, err);
 	if (r == 0) {
 		url = url_of(u.effective, name);
-		tell_members(req->state, u.effective, name);
+		tell_members(req->state, u.effective, name, u.members);
 		lifecycle_send_for(req, "profile-updated", u.effective, url, NULL);
 	}
 
 	free(u.effective);
+	strv_free(u.members);
 	return r;
 }
 
@@ -383,24 +382,28 @@ struct rename {
 static int rename_row(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct rename *n = arg;
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(db_profile_done) struct db_profile row = { 0 };
-	scoped(db_profile_done) struct db_profile other = { 0 };
-	scoped(error_freep) struct error *none = NULL;
+	scoped(error_freep) struct error *cause = NULL;
+	const struct db_project *project = NULL;
 
 	free(TAKE_PTR(n->effective));
 
-	int r = project_effective_in(tx, n->req->project, PROJECT_PROFILES, &n->effective, err);
+	int r = begin(n->req, tx, &view, &project, err);
 	if (r == 0)
-		r = check_right(n->req, n->effective, err);
-	if (r == 0)
-		r = load(tx, n->effective, n->name, "", &row, err);
+		r = load(tx, project->name, n->name, "", &row, NULL, err);
 	if (r < 0)
 		return r;
 
-	if (db_profile_get(tx, n->effective, n->new_name, &other, &none) == 0)
+	n->effective = xstrdup(project->name);
+	if (str_equals(n->name, n->new_name))
 		return error_set(err, 409, "Name \"%s\" already in use", n->new_name);
 
-	return db_profile_rename(tx, n->effective, n->name, n->new_name, err);
+	r = db_profile_rename(tx, project->name, n->name, n->new_name, &cause);
+	if (r == -EEXIST)
+		return error_set(err, 409, "Name \"%s\" already in use", n->new_name);
+	*err = TAKE_PTR(cause);
+	return r;
 }
 
 int profile_rename(struct request *req, const char *name, struct json_object *body, char **ret_url,
@@ -421,7 +424,7 @@ int profile_rename(struct request *req, const char *name, struct json_object *bo
 
 	struct rename n = { .req = req, .name = name, .new_name = new_name };
 
-	r = db_write(req->state->db, rename_row, &n, err);
+	r = db_cache_write(req->state->cache, rename_row, &n, err);
 	if (r == 0) {
 		struct json_object *context = jv_object();
 
@@ -437,19 +440,20 @@ int profile_rename(struct request *req, const char *name, struct json_object *bo
 static int delete (struct db_tx *tx, void *arg, struct error **err)
 {
 	struct rename *d = arg;
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped(db_profile_done) struct db_profile row = { 0 };
+	const struct db_project *project = NULL;
 
 	free(TAKE_PTR(d->effective));
 
-	int r = project_effective_in(tx, d->req->project, PROJECT_PROFILES, &d->effective, err);
+	int r = begin(d->req, tx, &view, &project, err);
 	if (r == 0)
-		r = check_right(d->req, d->effective, err);
-	if (r == 0)
-		r = load(tx, d->effective, d->name, "", &row, err);
+		r = load(tx, project->name, d->name, "", &row, NULL, err);
 	if (r < 0)
 		return r;
 
-	return db_profile_delete(tx, d->effective, d->name, err);
+	d->effective = xstrdup(project->name);
+	return db_profile_delete(tx, project->name, d->name, err);
 }
 
 int profile_delete(struct request *req, const char *name, struct error **err)
@@ -459,7 +463,7 @@ int profile_delete(struct request *req, const char *name, struct error **err)
 	if (str_equals(name, "default"))
 		return error_set(err, 403, "The \"default\" profile cannot be deleted");
 
-	int r = db_write(req->state->db, delete, &d, err);
+	int r = db_cache_write(req->state->cache, delete, &d, err);
 	if (r == 0) {
 		scoped_free char *url = url_of(d.effective, name);
 

@@ -65,16 +65,20 @@ static int follow_profile(struct db_tx *tx, const struct db_view *view,
                           const struct db_profile *known, const struct db_storage_volume *row,
                           const char *pool, const char *name, struct error **err)
 {
+	scoped(db_profile_done) struct db_profile now = { 0 };
 	scoped(db_profile_done) struct db_profile fresh = { 0 };
 
-	int r = db_profile_get(tx, known->project, known->name, &fresh, err);
-	if (r < 0 || !follow(view, known->project, &fresh.devices, row, pool, name))
+	int r = db_profile_get(tx, known->project, known->name, &now, NULL, err);
+	if (r < 0)
 		return r;
+	db_profile_copy(&fresh, &now);
+	if (!follow(view, known->project, &fresh.devices, row, pool, name))
+		return 0;
 	if (!is_only_one(view, row))
 		return error_set(err, 400,
 		                 "Profile \"%s\" uses the volumes of that name of several members",
 		                 known->name);
-	return db_profile_update(tx, &fresh, err);
+	return db_profile_update(tx, &now, &fresh, err);
 }
 
 static int follow_all(struct db_tx *tx, const struct db_view *view,

@@ -97,15 +97,18 @@ static void what_another_daemon_wrote_is_seen(void **state)
 
 static int set_profile(struct db_tx *tx, void *arg, struct error **err)
 {
+	scoped(db_profile_done) struct db_profile now = { 0 };
 	scoped(db_profile_done) struct db_profile row = { 0 };
 
-	int r = db_profile_get(tx, "default", "default", &row, err);
+	int r = db_profile_get(tx, "default", "default", &now, NULL, err);
+	if (r == 0)
+		r = db_profile_get(tx, "default", "default", &row, NULL, err);
 	if (r < 0)
 		return r;
 	smap_set(&row.config, "limits.memory", arg);
 	smap_set(&db_device_add(&row.devices, "root")->config, "pool", "default");
 	smap_set(&db_device_add(&row.devices, "eth0")->config, "type", "nic");
-	return db_profile_update(tx, &row, err);
+	return db_profile_update(tx, &now, &row, err);
 }
 
 static void profiles_reach_their_instances(void **state)

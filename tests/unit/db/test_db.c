@@ -1,7 +1,9 @@
 /* Transactions on one node: what is committed, how often, and what callers are told. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -248,6 +250,145 @@ static void what_fails_before_the_commit_leaves_nothing(void **state)
 	assert_int_equal(count_of(701), 1);
 }
 
+enum { N_TOGETHER = 5, REFUSED = 2 };
+
+/* Writers that come while the first one's callback runs, so that they share its transaction. */
+static struct writer {
+	struct entry entry;
+	pthread_t thread;
+	int result;
+} together[N_TOGETHER];
+static atomic_bool has_first_begun;
+static size_t n_awaited;
+
+static int enter_when_all_wait(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct db_counts counts = { 0 };
+
+	has_first_begun = true;
+	while (together[0].entry.n_runs == 0 && counts.n_waiting < n_awaited) {
+		db_counts(db, &counts);
+		sched_yield();
+	}
+	return enter(tx, arg, err);
+}
+
+static void *write_one(void *arg)
+{
+	struct writer *w = arg;
+	scoped(error_freep) struct error *err = NULL;
+
+	w->result = db_write_shared(db, "SELECT 1", w == together ? enter_when_all_wait : enter,
+	                            &w->entry, &err);
+	return NULL;
+}
+
+/* All but one succeed. */
+static void write_together(int64_t *token)
+{
+	has_first_begun = false;
+	n_awaited = N_TOGETHER - 1;
+	for (size_t i = 0; i < N_TOGETHER; i++) {
+		struct writer *w = &together[i];
+
+		*w = (struct writer){ .entry = { .token = ++*token,
+			                         .result = i == REFUSED ? -1 : (int)i } };
+		assert_int_equal(thread_start(&w->thread, "writer", 0, write_one, w), 0);
+		while (!has_first_begun)
+			sched_yield();
+	}
+	for (size_t i = 0; i < N_TOGETHER; i++)
+		pthread_join(together[i].thread, NULL);
+}
+
+static void check_together(void)
+{
+	for (size_t i = 0; i < N_TOGETHER; i++) {
+		const struct entry *entry = &together[i].entry;
+		int n = i == REFUSED ? 0 : 1;
+
+		assert_int_equal(together[i].result, i == REFUSED ? -ESTALE : (int)i);
+		assert_int_equal(count_of(entry->token), n);
+		assert_int_equal(entry->n_committed, n);
+		assert_int_equal(entry->n_undone, entry->n_runs - n);
+	}
+}
+
+static void those_who_wait_share_a_commit(void **state)
+{
+	(void)state;
+	struct db_counts before;
+	struct db_counts after;
+	int64_t token = 1000;
+
+	db_counts(db, &before);
+	write_together(&token);
+	db_counts(db, &after);
+	check_together();
+	assert_int_equal(after.n_commits - before.n_commits, 1);
+}
+
+static void a_loss_anywhere_repeats_nothing_of_those_who_share(void **state)
+{
+	(void)state;
+	int64_t token = 2000;
+	bool tripped = true;
+
+	for (unsigned n = 1; tripped || n % 2 == 0; n++) {
+		db_forget_leader(db);
+		db_proxy_arm((n + 1) / 2, n % 2 ? DB_PROXY_LOSES_REQUEST : DB_PROXY_LOSES_ANSWER);
+		write_together(&token);
+		tripped = db_proxy_has_tripped();
+		db_proxy_arm(0, DB_PROXY_LOSES_REQUEST);
+		check_together();
+		assert_true(n < 120);
+	}
+}
+
+static int ruin(struct db_tx *tx, void *arg, struct error **err)
+{
+	(void)arg;
+	return db_exec(tx, "ROLLBACK", DB_NO_ARGS, err);
+}
+
+static void *write_ruin(void *arg)
+{
+	scoped(error_freep) struct error *err = NULL;
+
+	*(int *)arg = db_write_shared(db, "SELECT 1", ruin, NULL, &err);
+	return NULL;
+}
+
+/* As some errors of the engine do: the transaction is gone and nobody has said so. */
+static void one_that_ends_the_transaction_harms_only_itself(void **state)
+{
+	(void)state;
+	pthread_t thread;
+	int result = 0;
+	int64_t token = 3000;
+
+	together[0] = (struct writer){ .entry = { .token = ++token } };
+	together[1] = (struct writer){ .entry = { .token = ++token } };
+	has_first_begun = false;
+	n_awaited = 2;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(
+			thread_start(&together[i].thread, "writer", 0, write_one, &together[i]), 0);
+		while (!has_first_begun)
+			sched_yield();
+		if (i == 0)
+			assert_int_equal(thread_start(&thread, "ruin", 0, write_ruin, &result), 0);
+	}
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(together[i].thread, NULL);
+	pthread_join(thread, NULL);
+	assert_true(result < 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(together[i].result, 0);
+		assert_int_equal(count_of(together[i].entry.token), 1);
+	}
+}
+
 static void reads_survive_losses(void **state)
 {
 	(void)state;
@@ -395,6 +536,9 @@ int main(void)
 		cmocka_unit_test(a_loss_and_then_a_refusal_leaves_all_or_nothing),
 		cmocka_unit_test(a_commit_in_doubt_has_the_result_of_its_own_run),
 		cmocka_unit_test(what_fails_before_the_commit_leaves_nothing),
+		cmocka_unit_test(those_who_wait_share_a_commit),
+		cmocka_unit_test(a_loss_anywhere_repeats_nothing_of_those_who_share),
+		cmocka_unit_test(one_that_ends_the_transaction_harms_only_itself),
 		cmocka_unit_test(reads_survive_losses),
 		cmocka_unit_test(writers_of_many_daemons_all_get_through),
 		cmocka_unit_test(a_gone_node_is_told_in_time),
