@@ -97,7 +97,8 @@ int db_write_within(struct db *db, uint32_t timeout_ms, db_fn *fn, void *arg, st
 /*
  * db_write() for a callback that reads through 'tx' alone: it may share a transaction with others
  * that wait at the same time, each within a savepoint, and sees what they have written. It begins
- * with the query 'first', without arguments, which is sent with what begins the transaction.
+ * with the query 'first', without arguments, which is sent with what begins the transaction; NULL
+ * for none.
  */
 int db_write_shared(struct db *db, const char *first, db_fn *fn, void *arg, struct error **err);
 

@@ -207,10 +207,7 @@ static int choose(struct placing *placing, const struct placement_view *pv,
 	return r;
 }
 
-/*
- * Chooses within the write transaction: while it holds the write lock nobody else commits, so what
- * the cache shows is what the transaction sees.
- */
+/* Chooses within the write transaction, while nobody else commits. */
 static int place(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct placing *placing = arg;
@@ -221,17 +218,21 @@ static int place(struct db_tx *tx, void *arg, struct error **err)
 	struct db_reservations reservations = { 0 };
 	struct placement_view pv;
 
-	int r = db_cache_view(state->cache, PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES | DB_IMAGES,
-	                      &view, err);
+	int r = db_cache_view_in(state->cache, tx,
+	                         PLACEMENT_VIEW_FAMILIES | INSTANCE_FAMILIES | DB_IMAGES, &view,
+	                         err);
 	if (r < 0)
 		return r;
 	if (db_cache_instance(view, row->project, row->name))
 		return error_set(err, 409, "Instance \"%s\" already exists", row->name);
 
-	r = project_limits_check_room(tx, row->project, (int)row->type, 0,
-	                              &placing->new->row.config, &placing->new->row.devices, err);
-	if (r < 0)
-		return r;
+	if (project_limits_exist(db_cache_project(view, row->project))) {
+		r = project_limits_check_room(tx, row->project, (int)row->type, 0,
+		                              &placing->new->row.config, &placing->new->row.devices,
+		                              err);
+		if (r < 0)
+			return r;
+	}
 
 	r = db_reservation_list(tx, &reservations, err);
 	if (r < 0)
@@ -256,7 +257,7 @@ int instance_create_place(struct request *req, struct instance_new *new,
 {
 	struct placing placing = { .req = req, .new = new };
 
-	int r = db_write(req->state->db, place, &placing, err);
+	int r = db_cache_write(req->state->cache, place, &placing, err);
 	if (r < 0) {
 		json_object_put(placing.placement);
 		return r;

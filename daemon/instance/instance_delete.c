@@ -116,7 +116,7 @@ static int remove_all(const struct instance *inst, struct operation *op, struct 
 
 	r = FAILPOINT("instance.delete", NULL, "When the files of a deleted instance are gone",
 	              err);
-	return r < 0 ? r : db_write(inst->state->db, delete_rows, &rows, err);
+	return r < 0 ? r : db_write_shared(inst->state->db, NULL, delete_rows, &rows, err);
 }
 
 int instance_delete_locked(const struct instance *inst, struct operation *op, struct error **err)

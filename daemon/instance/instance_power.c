@@ -169,7 +169,7 @@ static int start_built(const struct instance *inst, struct operation *op,
 		return r;
 
 	smap_set(changes, "volatile.last_state.power", "RUNNING");
-	r = db_write(inst->state->db, write_started, &started, err);
+	r = db_write_shared(inst->state->db, NULL, write_started, &started, err);
 	if (r < 0)
 		return r;
 

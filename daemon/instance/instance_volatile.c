@@ -27,7 +27,7 @@ int instance_volatile_write(const struct instance *inst, const struct smap *chan
 	if (changes->n_entries == 0)
 		return 0;
 
-	return db_write(inst->state->db, write_patch, &patch, err);
+	return db_write_shared(inst->state->db, NULL, write_patch, &patch, err);
 }
 
 int instance_volatile_set(const struct instance *inst, const char *key, const char *value,

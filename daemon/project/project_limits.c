@@ -350,8 +350,11 @@ static int check_sums(const struct db_project *project, const struct db_project 
 	return 0;
 }
 
-static bool has_limits(const struct db_project *project)
+bool project_limits_exist(const struct db_project *project)
 {
+	if (!project)
+		return true;
+
 	SMAP_FOREACH (e, &project->config) {
 		if (str_starts(e->key, "limits.") && *e->value)
 			return true;
@@ -442,7 +445,7 @@ int project_limits_check_room(struct db_tx *tx, const char *project, int type, i
 	if (r < 0)
 		return r;
 
-	if (!has_limits(&row))
+	if (!project_limits_exist(&row))
 		return 0;
 
 	r = add_existing(tx, &row, instance_id, &s, err);

@@ -27,6 +27,9 @@ int project_limits_check_instance(const struct db_project *project, const struct
 int project_limits_check_profile(const struct db_project *project, const struct smap *config,
                                  const struct db_devices *devices, struct error **err);
 
+/* Whether it has any; true for NULL, a project that is not there, so that this is found out. */
+bool project_limits_exist(const struct db_project *project);
+
 /*
  * Whether the limits of 'project' leave room for an instance of 'type' (enum db_instance_type) with
  * this expanded config: 403. 'instance_id' is left out of what is used now: 0 for a new one.

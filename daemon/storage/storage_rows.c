@@ -69,7 +69,7 @@ static int run(struct state *state, struct change *change, db_fn *fn, struct err
 	change->member = member;
 	change->uuid = uuid;
 	change->now = date_now();
-	return db_write(state->db, fn, change, err);
+	return db_write_shared(state->db, NULL, fn, change, err);
 }
 
 static int create(struct db_tx *tx, void *arg, struct error **err)
