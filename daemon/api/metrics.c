@@ -10,6 +10,7 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
 #include "db/cache.h"
+#include "db/db.h"
 #include "lib/base/date.h"
 #include "lib/base/str.h"
 #include "lib/base/strbuf.h"
@@ -52,6 +53,19 @@ static void add_instances(struct strbuf *b, const struct request *req, const str
 	}
 }
 
+static void add_database(struct strbuf *b, const struct request *req)
+{
+	struct db_counts counts;
+
+	db_counts(req->state->db, &counts);
+	header(b, "muster_database_requests_total", "counter",
+	       "The number of messages to the database.");
+	strbuf_addf(b, "muster_database_requests_total %" PRIu64 "\n", counts.n_requests);
+	header(b, "muster_database_commits_total", "counter",
+	       "The number of transactions that were committed.");
+	strbuf_addf(b, "muster_database_commits_total %" PRIu64 "\n", counts.n_commits);
+}
+
 static void add_internal(struct strbuf *b, const struct request *req, const struct db_view *view)
 {
 	struct http_server_counts counts = { 0 };
@@ -68,6 +82,7 @@ static void add_internal(struct strbuf *b, const struct request *req, const stru
 	strbuf_addf(b, "muster_requests_total %" PRIu64 "\n", counts.requests);
 	header(b, "muster_connections", "gauge", "The number of open connections.");
 	strbuf_addf(b, "muster_connections %u\n", counts.connections);
+	add_database(b, req);
 }
 
 static int metrics_get(struct request *req, struct response *res, struct error **err)
