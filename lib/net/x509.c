@@ -93,7 +93,7 @@ static int fill(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const struct x
 	if (r >= 0)
 		r = gnutls_x509_crt_set_key(crt, key);
 	if (r >= 0)
-		r = gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA384, 0);
+		r = gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0);
 	return r;
 }
 
@@ -106,7 +106,7 @@ int x509_generate(const struct x509_wish *wish, char **ret_cert_pem, char **ret_
 	int r = gnutls_x509_privkey_init(&key);
 	if (r >= 0)
 		r = gnutls_x509_privkey_generate(
-			key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1), 0);
+			key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
 	if (r >= 0)
 		r = gnutls_x509_crt_init(&crt);
 	if (r >= 0)

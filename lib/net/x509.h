@@ -27,7 +27,7 @@ struct x509_wish {
 	unsigned years;               /* 0: ten. */
 };
 
-/* Makes an ECDSA P-384 key and a self-signed certificate, both PEM, owned by the caller. */
+/* Makes an ECDSA P-256 key and a self-signed certificate, both PEM, owned by the caller. */
 int x509_generate(const struct x509_wish *wish, char **ret_cert_pem, char **ret_key_pem,
                   struct error **err);
 
