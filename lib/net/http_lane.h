@@ -1,6 +1,6 @@
 /*
  * libmicrohttpd, behind the front: it writes the answers that are streams. One that lies in memory
- * is sent by the connection itself (http_conn_output.c), with a fifth of the calls to the kernel.
+ * is sent by the connection itself (http_conn_output.c), without a detour through the kernel.
  *
  * MHD runs on the loop thread, on one end of a socketpair each; such a pair is a lane. When an
  * answer is ready, a lane that is free is given a request line of ours and the answer; MHD frames
