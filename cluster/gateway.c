@@ -659,6 +659,14 @@ bool gateway_is_leader(struct gateway *g)
 	return is_self;
 }
 
+bool gateway_is_leader_now(struct gateway *g)
+{
+	if (!gateway_is_leader(g))
+		gateway_look(g);
+
+	return gateway_is_leader(g);
+}
+
 void gateway_note_leader(struct gateway *g, const char *address)
 {
 	mutex_lock(&g->lock);

@@ -98,6 +98,12 @@ int gateway_accept_take(struct gateway *gateway, struct stream *stream, struct e
 char *gateway_leader(struct gateway *gateway) MUST_CHECK;
 bool gateway_is_leader(struct gateway *gateway);
 
+/*
+ * The same, but "no" is never old: asks the local node first. For whoever passes a request on to the
+ * leader: two members that each take the other for it would pass it to and fro.
+ */
+bool gateway_is_leader_now(struct gateway *gateway);
+
 /* Asks the local node who leads, now; returns when the answer is taken over. */
 void gateway_look(struct gateway *gateway);
 

@@ -363,7 +363,7 @@ int join_leader_accept(struct cluster *cluster, struct json_object *request, boo
 	if (str_is_empty(joiner.secret))
 		joiner.secret = NULL;
 
-	if (!gateway_is_leader(cluster->gateway)) {
+	if (!gateway_is_leader_now(cluster->gateway)) {
 		const struct connect_call call = { .method = "POST",
 			                           .path = "/internal/cluster/accept",
 			                           .body = request };
@@ -409,7 +409,7 @@ int join_leader_undo(struct cluster *cluster, struct json_object *request, struc
 	if (id <= 0)
 		return error_set(err, 400, "No member is named");
 
-	if (!gateway_is_leader(cluster->gateway)) {
+	if (!gateway_is_leader_now(cluster->gateway)) {
 		const struct connect_call call = { .method = "POST",
 			                           .path = "/internal/cluster/undo",
 			                           .body = request };

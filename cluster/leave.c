@@ -147,7 +147,7 @@ int leave_remove(struct cluster *cluster, const char *name, bool is_forced, stru
 
 	if (!cluster_is_enabled(cluster))
 		return error_set(err, 400, "This server is not clustered");
-	if (!gateway_is_leader(cluster->gateway))
+	if (!gateway_is_leader_now(cluster->gateway))
 		return ask_leader_to_remove(cluster, name, is_forced, err);
 
 	int r = cluster_members_refresh(cluster, err);
@@ -254,7 +254,7 @@ int leave_rename(struct cluster *cluster, const char *name, const char *new_name
 	const struct member *own = member_list_by_id(list, cluster_member_id(cluster));
 	if (own)
 		cluster_set_name(cluster, own->name);
-	if (gateway_is_leader(cluster->gateway)) {
+	if (gateway_is_leader_now(cluster->gateway)) {
 		r = heartbeat_leader_round(cluster, err);
 	} else {
 		const struct connect_call call = { .method = "POST",
