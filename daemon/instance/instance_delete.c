@@ -33,14 +33,12 @@ int instance_delete_check(const struct instance *inst, struct error **err)
 
 static int check_row(struct db_tx *tx, void *arg, struct error **err)
 {
-	return instance_moving_check_name(tx, *(const int64_t *)arg, err);
+	return instance_moving_check_name(tx, arg, err);
 }
 
 static int check_moving(const struct instance *inst, struct error **err)
 {
-	int64_t id = inst->row->row.id;
-
-	return db_query(inst->state->db, check_row, &id, err);
+	return db_query(inst->state->db, check_row, (void *)(uintptr_t)&inst->row->row, err);
 }
 
 struct rows {

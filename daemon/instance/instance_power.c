@@ -19,6 +19,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 
 /* clang-format off */
@@ -135,7 +136,7 @@ static int apply_templates(const struct instance *inst, const struct instance_sp
 }
 
 struct started {
-	int64_t id;
+	const struct db_instance *known;
 	const struct smap *changes;
 	bool is_moved;
 };
@@ -143,14 +144,15 @@ struct started {
 static int write_started(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct started *started = arg;
-	int r = started->is_moved ? 0 : instance_moving_check(tx, started->id, err);
+	int r = started->is_moved ? instance_moving_check_epoch(tx, started->known, err)
+	                          : instance_moving_check(tx, started->known, err);
 
 	if (r == 0)
-		r = db_instance_patch_config(tx, started->id, started->changes, err);
+		r = db_instance_patch_config(tx, started->known->id, started->changes, err);
 	if (r < 0)
 		return r;
 
-	return db_instance_set_last_used(tx, started->id, date_now(), err);
+	return db_instance_set_last_used(tx, started->known->id, date_now(), err);
 }
 
 static int start_built(const struct instance *inst, struct operation *op,
@@ -158,13 +160,16 @@ static int start_built(const struct instance *inst, struct operation *op,
                        struct error **err)
 {
 	struct started started = {
-		.id = inst->row->row.id,
+		.known = &inst->row->row,
 		.changes = changes,
 		.is_moved = is_moved,
 	};
 	struct op driver = driver_op(op);
 
 	int r = apply_templates(inst, built, changes, err);
+	if (r == 0)
+		r = FAILPOINT("instance.start", NULL,
+		              "When all is ready for a start, before the row tells of it", err);
 	if (r < 0)
 		return r;
 

@@ -113,7 +113,7 @@ static int rebuild_locked(struct rebuilding *rebuilding, struct operation *op, s
 
 static int check_moving(struct db_tx *tx, void *arg, struct error **err)
 {
-	return instance_moving_check(tx, *(const int64_t *)arg, err);
+	return instance_moving_check(tx, arg, err);
 }
 
 int instance_rebuild(struct state *state, const char *project, const char *name,
@@ -132,8 +132,7 @@ int instance_rebuild(struct state *state, const char *project, const char *name,
 		return r;
 
 	/* Asked before the disk changes; a move that begins later waits for the lock. */
-	int64_t id = inst->row->row.id;
-	r = db_query(state->db, check_moving, &id, err);
+	r = db_query(state->db, check_moving, (void *)(uintptr_t)&inst->row->row, err);
 	if (r == 0 && fingerprint)
 		r = image_ensure_local(state, op, image_project, fingerprint, err);
 	if (r == 0)

@@ -167,7 +167,7 @@ static int write_rows(struct db_tx *tx, void *arg, struct error **err)
 	size_t n = 0;
 	const struct db_instance_snapshot *rows = rows_of(p->source, &n);
 
-	int r = instance_moving_check(tx, p->inst->row->row.id, err);
+	int r = instance_moving_check(tx, &p->inst->row->row, err);
 	for (size_t i = 0; r == 0 && i < n && p->has_snapshots; i++) {
 		struct db_instance_snapshot row = rows[i];
 		scoped(smap_done) struct smap config = { 0 };

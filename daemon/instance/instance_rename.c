@@ -50,7 +50,7 @@ static int write_rename(struct db_tx *tx, void *arg, struct error **err)
 	scoped(smap_done) struct smap changes = { 0 };
 	int type = row->type == DB_INSTANCE_VM ? DB_VOLUME_VM : DB_VOLUME_CONTAINER;
 
-	int r = instance_moving_check_name(tx, row->id, err);
+	int r = instance_moving_check_name(tx, row, err);
 	if (r == 0)
 		r = db_storage_volume_get(
 			tx,

@@ -178,6 +178,7 @@ static int lock_instance(struct state *state, const char *project, const char *n
 
 /* A new snapshot's rows: of the instance, and of its volume, which goes by the same name. */
 struct creating {
+	const struct db_instance *known;
 	const struct db_instance_snapshot *row;
 	const struct storage_instance *storage;
 	const char *member;
@@ -187,7 +188,7 @@ static int create_rows(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct creating *c = arg;
 	int64_t id = 0;
-	int r = instance_moving_check(tx, c->row->instance_id, err);
+	int r = instance_moving_check(tx, c->known, err);
 
 	if (r == 0)
 		r = storage_instance_snapshot_create_row(tx, c->member, c->storage, c->row->name,
@@ -281,7 +282,7 @@ int instance_snapshot_create_locked(const struct instance *inst,
 		.profiles = row->profiles,
 	};
 	scoped_free char *member = state_member_name(inst->state);
-	struct creating creating = { &snapshot, &storage, member };
+	struct creating creating = { &inst->row->row, &snapshot, &storage, member };
 	r = db_write(inst->state->db, create_rows, &creating, err);
 	if (r < 0) {
 		instance_volumes_undo(inst, attached);
@@ -318,7 +319,7 @@ static int write_restored(struct db_tx *tx, void *arg, struct error **err)
 /* Asked before the disk changes; a move that begins later waits for the lock. */
 static int check_moving(struct db_tx *tx, void *arg, struct error **err)
 {
-	return instance_moving_check(tx, *(const int64_t *)arg, err);
+	return instance_moving_check(tx, arg, err);
 }
 
 /* The instance may have moved to another pool since; its disk is in that one. */
@@ -414,8 +415,7 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	if (!row)
 		return -ENOENT;
 
-	int64_t id = inst->row->row.id;
-	r = db_query(state->db, check_moving, &id, err);
+	r = db_query(state->db, check_moving, (void *)(uintptr_t)&inst->row->row, err);
 	if (r == 0 && with_volumes)
 		r = instance_volumes_check(inst, row, err);
 	if (r < 0)

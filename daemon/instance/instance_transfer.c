@@ -117,7 +117,7 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 	if (r == 0)
 		r = db_instance_get_by_id(tx, known->id, &row, err);
 	if (r == 0)
-		r = instance_moving_check_name(tx, known->id, err);
+		r = instance_moving_check_name(tx, known, err);
 	if (r == 0)
 		r = prepare(t, view, &row, err);
 	if (r == 0 && strcmp(pool_of(&t->next), t->copied_to) != 0)

@@ -255,7 +255,7 @@ static int write_next(struct db_tx *tx, void *arg, struct error **err)
 	if (r == 0)
 		r = db_instance_get_by_id(tx, known->id, &row, err);
 	if (r == 0)
-		r = instance_moving_check(tx, known->id, err);
+		r = instance_moving_check(tx, known, err);
 	if (r == 0)
 		r = prepare(u, view, &row, err);
 	if (r == 0)

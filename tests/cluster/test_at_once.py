@@ -146,6 +146,23 @@ def test_what_is_deleted_while_it_is_copied_leaves_no_copy(bed, leader_dies):
     assert not folders(source) and not folders(target)
 
 
+def test_a_start_that_began_before_the_move_was_committed_does_not_end_after_it(bed):
+    leader, source, target = roles(bed)
+    kit.launch(bed, ['d1'], target=source.name)
+    with failpoints.armed(leader, 'step.before/committed=stall'):
+        operation = move(source, 'd1', target)
+        failpoints.wait_passed(leader)
+        failpoints.arm(source, 'instance.start=stall')
+        start = failpoints.background(source.api, 'PUT', '/1.0/instances/d1/state', {'action': 'start'})
+        failpoints.wait_passed(source)
+    kit.until(lambda: kit.runs_on(bed, 'd1') == [target.name], what='it runs on the target')
+    failpoints.arm(source)
+    start.join()
+    assert kit.wait(source, operation)['status_code'] == 200
+    assert kit.runs_on(bed, 'd1') == [target.name]
+    assert kit.check_all_well(bed, ['d1']) == {'d1': target.name}
+
+
 # Two plans.
 
 def test_an_evacuation_leaves_alone_what_is_being_moved(bed):
