@@ -20,9 +20,10 @@ int filesystem_space(const char *path, struct filesystem_space *ret_space);
 
 /*
  * Says that the directories in this one have nothing to do with each other. ext4 then begins each
- * in a block group of its own; otherwise all are near their parent, where the search for a free
- * inode passes all that were removed in the last minutes, and writers wait for each other. Others
- * spread by themselves or know no such thing, and nothing happens.
+ * in a block group of its own; otherwise all are near their parent, where without a journal the
+ * search for a free inode passes all that were removed in the last minutes. With one it makes no
+ * difference that could be measured (docs/PERFORMANCE.md). Others know no such thing, and nothing
+ * happens.
  */
 void filesystem_spread(int dir);
 
