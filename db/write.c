@@ -298,7 +298,10 @@ static int write_once(struct db *db, struct write *w, struct db_tx *tx, enum out
 	if (r < 0)
 		return r;
 	if (w->is_in_doubt) {
-		r = is_committed(db, w, tx, err);
+		r = FAILPOINT("db.doubt", NULL,
+		              "Before it is looked whether an earlier attempt was committed", err);
+		if (r == 0)
+			r = is_committed(db, w, tx, err);
 		if (r < 0)
 			return r;
 		if (r > 0) {

@@ -40,6 +40,8 @@ struct renaming {
 	const struct instance *inst;
 	const char *pool;
 	const char *new_name;
+	bool is_written; /* By look_back(). */
+	bool is_unknown; /* Whether the rows have changed. */
 };
 
 static int write_rename(struct db_tx *tx, void *arg, struct error **err)
@@ -70,6 +72,47 @@ static int write_rename(struct db_tx *tx, void *arg, struct error **err)
 	smap_set(&changes, KEY_PENDING, "");
 	smap_set(&changes, "volatile.apply_template", "rename");
 	return db_instance_patch_config(tx, row->id, &changes, err);
+}
+
+/*
+ * After a write that failed: whether the rows have changed all the same, since it may be no more
+ * than its answer that was lost. This one writes too, so that nothing in doubt comes after it.
+ */
+static int look_back(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct renaming *renaming = arg;
+	int64_t id = renaming->inst->row->row.id;
+	scoped(db_instance_done) struct db_instance row = { 0 };
+	scoped(smap_done) struct smap same = { 0 };
+
+	int r = db_instance_get_by_id(tx, id, &row, err);
+	if (r < 0)
+		return r;
+
+	renaming->is_written = strcmp(row.name, renaming->new_name) == 0;
+	smap_set(&same, KEY_PENDING, smap_get_or(&row.config, KEY_PENDING, ""));
+	return db_instance_patch_config(tx, id, &same, err);
+}
+
+static int write_rows(struct renaming *renaming, struct error **err)
+{
+	const struct instance *inst = renaming->inst;
+	scoped(error_freep) struct error *failed = NULL;
+
+	int r = db_write(inst->state->db, write_rename, renaming, err);
+	if (r == 0)
+		return 0;
+	if (db_write(inst->state->db, look_back, renaming, &failed) < 0) {
+		log_warn("Whether instance \"%s\" is renamed shows at the next start: %s",
+		         inst->row->row.name, failed->msg);
+		renaming->is_unknown = true;
+		return r;
+	}
+	if (!renaming->is_written)
+		return r;
+
+	error_clear(err);
+	return 0;
 }
 
 /* The log keeps its history; a run folder of a stopped instance holds nothing of use. */
@@ -104,7 +147,7 @@ static int rename_locked(const struct instance *inst, const char *new_name, stru
 	if (r < 0)
 		return r;
 
-	const struct renaming renaming = {
+	struct renaming renaming = {
 		.inst = inst,
 		.pool = storage.pool,
 		.new_name = new_name,
@@ -114,10 +157,10 @@ static int rename_locked(const struct instance *inst, const char *new_name, stru
 	if (r == 0) {
 		r = FAILPOINT("rename.moved", NULL, "When the files have a new name", err);
 		if (r == 0)
-			r = db_write(inst->state->db, write_rename, (void *)(uintptr_t)&renaming,
-			             err);
-		if (r == 0)
-			return 0;
+			r = write_rows(&renaming, err);
+		/* The key stays, and says what the files are to be called. */
+		if (r == 0 || renaming.is_unknown)
+			return r;
 
 		scoped(error_freep) struct error *undo = NULL;
 		const char *name = storage.name;

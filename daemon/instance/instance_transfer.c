@@ -30,6 +30,8 @@ struct transfer {
 	const char *copied_to;   /* The pool that has the new disk; NULL before. */
 	struct db_expanded next; /* As its rows will be. */
 	char *profile_project;
+	bool is_written; /* By look_back(). */
+	bool is_unknown; /* Whether the rows have changed. */
 };
 
 static void transfer_done(struct transfer *t)
@@ -135,6 +137,48 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_update(tx, &t->next.row, t->profile_project, err);
 }
 
+/*
+ * After a write that failed: whether the rows have changed all the same, since it may be no more
+ * than its answer that was lost. This one writes too, so that nothing in doubt comes after it.
+ */
+static int look_back(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct transfer *t = arg;
+	int64_t id = t->inst->row->row.id;
+	scoped(db_instance_done) struct db_instance row = { 0 };
+	scoped(smap_done) struct smap same = { 0 };
+
+	int r = db_instance_get_by_id(tx, id, &row, err);
+	if (r < 0)
+		return r;
+
+	const char *place = smap_get_or(&row.config, KEY_PENDING, "");
+	t->is_written = strcmp(place, t->left) == 0;
+	smap_set(&same, KEY_PENDING, place);
+	return db_instance_patch_config(tx, id, &same, err);
+}
+
+static int write_rows(struct transfer *t, struct error **err)
+{
+	struct db *db = t->inst->state->db;
+	scoped(error_freep) struct error *failed = NULL;
+
+	int r = db_write(db, write_transfer, t, err);
+	if (r == 0)
+		return 0;
+	if (db_write(db, look_back, t, &failed) < 0) {
+		log_warn("The second disk of instance \"%s\" stays until the next start: %s",
+		         t->inst->row->row.name, failed->msg);
+		t->is_unknown = true;
+		return r;
+	}
+	if (!t->is_written)
+		return r;
+
+	error_clear(err);
+	return 0;
+}
+
 /* Names of its snapshots, oldest first, borrowed; a vector for the caller to free. */
 static const char **snapshot_names(const struct instance *inst)
 {
@@ -204,10 +248,12 @@ static int transfer_locked(struct transfer *t, struct operation *op, struct erro
 	t->copied_to = pool;
 	t->left = left;
 	if (r == 0)
-		r = db_write(state->db, write_transfer, t, err);
+		r = write_rows(t, err);
 	t->copied_to = NULL;
 	if (r < 0) {
-		drop(t->inst, &to);
+		/* One of the two disks is the instance's, and the key says which is not. */
+		if (!t->is_unknown)
+			drop(t->inst, &to);
 		return r;
 	}
 

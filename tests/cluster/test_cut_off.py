@@ -126,11 +126,39 @@ def test_a_move_between_pools_that_fails_leaves_no_copy(member, marked):
     assert not pending(instance(member))
 
 
+def test_a_move_between_pools_whose_commit_is_in_doubt_keeps_the_disk_of_the_rows(member, marked):
+    """The rows have changed, and nobody can say so for as long as the write may take."""
+    failpoints.arm(member, 'transfer.copied=stall')
+    request = failpoints.background(member.api, 'POST', '/1.0/instances/c1', {'name': 'c1'} | TO_POOL[0])
+    failpoints.wait_passed(member)
+    with failpoints.armed(member, 'db.committed=fail@1', 'db.doubt=fail'):
+        request.join()
+    row = instance(member)
+    assert row['expanded_devices']['root']['pool'] == 'other'
+    assert disks(member) == [('other', 'c1')]
+    assert volumes(member) == [('other', 'default', 'c1')]
+    assert not pending(row)
+    assert read(member, 'other') == marked
+
+
 def test_a_rename_that_is_cut_off_never_was(member, marked):
     cut_off(member, 'rename.moved', 'POST', '/1.0/instances/c1', {'name': 'c2'})
     assert disks(member) == [('default', 'c1')]
     assert not pending(instance(member))
     assert read(member) == marked
+
+
+def test_a_rename_whose_commit_is_in_doubt_is_done(member, marked):
+    failpoints.arm(member, 'rename.moved=stall')
+    request = failpoints.background(member.api, 'POST', '/1.0/instances/c1', {'name': 'c2'})
+    failpoints.wait_passed(member)
+    with failpoints.armed(member, 'db.committed=fail@1', 'db.doubt=fail'):
+        request.join()
+    row = instance(member, name='c2')
+    assert disks(member) == [('default', 'c2')]
+    assert volumes(member) == [('default', 'default', 'c2')]
+    assert not pending(row)
+    assert read(member, name='c2') == marked
 
 
 def test_a_creation_that_has_its_volume_is_one(member, marked):
