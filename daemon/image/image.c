@@ -142,6 +142,21 @@ static int write_deletion(struct db_tx *tx, void *arg, struct error **err)
 	return db_image_delete(tx, id, err);
 }
 
+/* 1 if any project has it, else 0. */
+static int is_named(struct state *state, const char *fingerprint, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	int r = db_cache_view(state->cache, DB_IMAGES, &view, err);
+	if (r < 0)
+		return r;
+	const struct db_images *rows = db_cache_images(view);
+	for (size_t i = 0; i < rows->n; i++)
+		if (strcmp(rows->rows[i].fingerprint, fingerprint) == 0)
+			return 1;
+	return 0;
+}
+
 int image_delete_here(struct state *state, const char *fingerprint, struct error **err)
 {
 	scoped(locks_releasep) struct lock *lock = NULL;
@@ -149,8 +164,12 @@ int image_delete_here(struct state *state, const char *fingerprint, struct error
 	scoped_free char *rootfs = image_path(state, fingerprint, true);
 
 	int r = locks_take(state->locks, LOCK_IMAGE, fingerprint, NULL, &lock, err);
+	/* It may have come anew since its last row went. */
 	if (r == 0)
-		r = storage_image_delete(state, fingerprint, err);
+		r = is_named(state, fingerprint, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = storage_image_delete(state, fingerprint, err);
 	if (r < 0)
 		return r;
 	if (unlink(rootfs) < 0 && errno != ENOENT)

@@ -55,7 +55,7 @@ int image_touch(struct db_tx *tx, const struct db_view *view, const char *projec
 int image_delete(struct state *state, struct operation *operation, const char *project,
                  const char *fingerprint, struct error **err);
 
-/* What another member asks of this one: the files and volumes only. */
+/* What another member asks of this one: the files and volumes only, if no row names the image. */
 int image_delete_here(struct state *state, const char *fingerprint, struct error **err);
 
 /*

@@ -313,6 +313,16 @@ def test_only_cached_images_expire(client, daemon, name):
     remove(client, kept)
 
 
+def test_files_of_an_image_that_came_anew_stay(client, daemon, name):
+    """What a deletion asks of members comes after its row is gone, maybe after the next upload."""
+    data = unified(name)
+    fingerprint = add(client, data)
+    assert client.delete("/internal/images/" + fingerprint).status == 200
+    assert client.get("/1.0/images/%s/export" % fingerprint).raw == data
+    remove(client, fingerprint)
+    assert files(daemon) == []
+
+
 def test_left_over_files_go(client, daemon, name):
     known = add(client, unified(name))
     folder = daemon.directory + "/images/"
