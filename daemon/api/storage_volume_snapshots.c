@@ -10,7 +10,9 @@
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_volume_snapshot.h"
+#include "db/cache.h"
 #include "db/storage_volumes.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
@@ -177,6 +179,18 @@ static int get_expiry(struct json_object *body, int64_t *ret_expires, struct err
 	return jv_get_date(body, "expires_at", ret_expires, err);
 }
 
+static int check_allowed(struct request *req, const char *project, struct error **err)
+{
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
+
+	int r = db_cache_view(req->state->cache, DB_PROJECTS, &view, err);
+	if (r < 0)
+		return r;
+	const struct db_project *row = db_cache_project(view, project);
+
+	return row ? project_limits_check_snapshots(row, err) : 0;
+}
+
 static int snapshots_create(struct request *req, struct response *res, struct error **err)
 {
 	scoped(changing_done) struct changing c = { .req = req };
@@ -186,6 +200,8 @@ static int snapshots_create(struct request *req, struct response *res, struct er
 	int r = request_json(req, &body, err);
 	if (r == 0)
 		r = storage_volumes_id(req, &c.project, &c.id, err);
+	if (r == 0)
+		r = check_allowed(req, c.id.project, err);
 	if (r < 0)
 		return r;
 	if (jv_get_string(body, "name", &name, err) < 0 ||

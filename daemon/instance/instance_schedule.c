@@ -103,6 +103,14 @@ static void start(struct schedule_pass *pass, const struct instance *inst, char 
 		      });
 }
 
+static bool is_allowed(const struct db_view *view, const struct instance *inst)
+{
+	const struct db_project *project = db_cache_project(view, inst->row->row.project);
+	scoped(error_freep) struct error *ignored = NULL;
+
+	return !project || project_limits_check_snapshots(project, &ignored) == 0;
+}
+
 /* Whether the instance gets a snapshot now. */
 static bool is_due(const struct schedule_pass *pass, const struct db_view *view,
                    const struct instance *inst, const struct db_instance_snapshot *snapshots,
@@ -110,8 +118,6 @@ static bool is_due(const struct schedule_pass *pass, const struct db_view *view,
 {
 	const struct db_instance *row = &inst->row->row;
 	const struct smap *config = &inst->row->config;
-	const struct db_project *project = db_cache_project(view, row->project);
-	scoped(error_freep) struct error *ignored = NULL;
 
 	int64_t due = schedule_pass_due(pass, smap_get(config, SCHEDULE), row->id, row->created);
 	if (due == DATE_NONE)
@@ -122,7 +128,7 @@ static bool is_due(const struct schedule_pass *pass, const struct db_view *view,
 	if (!instance_is_running(inst) &&
 	    !parse_is_true(smap_get(config, "snapshots.schedule.stopped")))
 		return false;
-	return !project || project_limits_check_snapshots(project, &ignored) == 0;
+	return is_allowed(view, inst);
 }
 
 static void look_at(struct schedule_pass *pass, const struct db_view *view,
@@ -184,13 +190,17 @@ int instance_schedule_run(struct state *state, char ***ret_operations, struct er
 int instance_schedule_startup(const struct instance *inst, struct operation *op, struct error **err)
 {
 	const char *text = smap_get(&inst->row->config, SCHEDULE);
+	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *name = NULL;
 	struct schedule schedule;
 
 	if (str_is_empty(text) || schedule_parse(text, 0, &schedule) < 0 || !schedule.is_startup)
 		return 0;
 
-	int r = instance_snapshot_next_name(inst, &name, err);
+	int r = db_cache_view(inst->state->cache, DB_PROJECTS, &view, err);
+	if (r < 0 || !is_allowed(view, inst))
+		return r;
+	r = instance_snapshot_next_name(inst, &name, err);
 	if (r == 0)
 		r = instance_snapshot_check_name(name, err);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/schedule_pass.h"
 #include "daemon/core/state.h"
+#include "daemon/project/project_limits.h"
 #include "daemon/storage/storage_usage.h"
 #include "daemon/storage/storage_volume.h"
 #include "daemon/storage/storage_volume_snapshot.h"
@@ -104,6 +105,14 @@ static bool is_ours(const struct schedule_pass *pass, const struct db_storage_vo
 	return !state_is_clustered(pass->state) || cluster_is_leader(pass->state->cluster);
 }
 
+static bool is_allowed(const struct db_view *view, const struct db_storage_volume *row)
+{
+	const struct db_project *project = db_cache_project(view, row->project);
+	scoped(error_freep) struct error *ignored = NULL;
+
+	return !project || project_limits_check_snapshots(project, &ignored) == 0;
+}
+
 /* Whether one was taken since, before a restart or on the member that the volume came from. */
 static bool is_taken(const struct schedule_pass *pass, const struct db_storage_volume *row,
                      int64_t due)
@@ -150,7 +159,7 @@ int storage_schedule_look(struct schedule_pass *pass, struct error **err)
 	scoped_free char *here = state_member_name(pass->state);
 	struct reading expired = { .now = pass->now };
 
-	int r = db_cache_view(pass->state->cache, DB_VOLUMES, &view, err);
+	int r = db_cache_view(pass->state->cache, DB_VOLUMES | DB_PROJECTS, &view, err);
 	if (r == 0)
 		r = db_read(pass->state->db, read_expired, &expired, err);
 	if (r < 0) {
@@ -169,7 +178,7 @@ int storage_schedule_look(struct schedule_pass *pass, struct error **err)
 			start(pass, row, names);
 		int64_t due = schedule_pass_due(pass, smap_get(&row->config, "snapshots.schedule"),
 		                                row->id, row->created);
-		if (due != DATE_NONE && !is_taken(pass, row, due))
+		if (due != DATE_NONE && is_allowed(view, row) && !is_taken(pass, row, due))
 			start(pass, row, NULL);
 	}
 	db_storage_volume_snapshot_list_done(&expired.rows);

@@ -136,19 +136,30 @@ def test_at_each_start(container, host, instance):
 def test_a_project_that_forbids_it(host, instance, name):
     """A schedule is no way around restricted.snapshots."""
     assert host.post("/1.0/projects", {"name": name, "config": {
-        "features.profiles": "true", "restricted": "true", "restricted.snapshots": "block"}}).status == 201
+        "features.profiles": "true", "features.storage.volumes": "true",
+        "restricted": "true", "restricted.snapshots": "block"}}).status == 201
     body = {"name": "c", "source": {"type": "none"}, "devices": {
         "root": {"type": "disk", "path": "/", "pool": "default"}},
         "config": {"snapshots.schedule": "0 * * * *", "snapshots.schedule.stopped": "true"}}
     url = "/1.0/instances/c?project=" + name
+    state = "/1.0/instances/c/state?project=" + name
+    volume = "/1.0/storage-pools/default/volumes/custom%s?project=" + name
     assert host.wait(host.post("/1.0/instances?project=" + name, body))["status"] == "Success"
+    assert host.post(volume % "", {"name": "v", "config": {"snapshots.schedule": "0 * * * *"}}).status == 202
+    assert host.post(volume % "/v/snapshots", {"name": "s"}).status == 403
     look(host)
     shift(host, "1h")
     assert look(host) == []
+    # Its disk is empty, so it does not start; the snapshot would come before that.
+    set_schedule(host, url, schedule="@startup")
+    host.wait(host.put(state, {"action": "start"}))
+    assert host.get("/1.0/instances/c/snapshots?project=" + name).metadata == []
+    set_schedule(host, url, schedule="0 * * * *")
     assert host.patch("/1.0/projects/" + name, {"config": {"restricted.snapshots": "allow"}}).status in (200, 202)
     shift(host, "2h")
-    assert look(host) == ["Snapshotting instance"]
+    assert look(host) == ["Snapshotting instance", "Creating storage volume snapshot"]
     assert host.wait(host.delete(url))["status"] == "Success"
+    assert host.delete(volume % "/v").status == 202
     assert host.delete("/1.0/projects/" + name).status in (200, 202)
 
 
