@@ -111,6 +111,11 @@ int64_t cluster_member_id(struct cluster *cluster)
 	return id;
 }
 
+bool cluster_is_led(struct cluster *cluster)
+{
+	return gateway_is_led(cluster->gateway);
+}
+
 bool cluster_is_leader(struct cluster *cluster)
 {
 	return !cluster_is_enabled(cluster) || gateway_is_leader(cluster->gateway);

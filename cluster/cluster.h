@@ -83,6 +83,9 @@ int64_t cluster_member_id(struct cluster *cluster);
 /* True when this member leads; a standalone server always does. Does not block. */
 bool cluster_is_leader(struct cluster *cluster);
 
+/* Whether anybody leads, as far as is known here: while not, whoever asks the database waits. */
+bool cluster_is_led(struct cluster *cluster);
+
 /*
  * The leader's address, asked of the gateway: "" for a standalone server; 503 when none is known.
  * Answers from memory when it is fresh, else asks the voters (at most 2 s).

@@ -659,6 +659,15 @@ bool gateway_is_leader(struct gateway *g)
 	return is_self;
 }
 
+bool gateway_is_led(struct gateway *g)
+{
+	mutex_lock(&g->lock);
+	bool is_led = !str_is_empty(g->leader);
+	mutex_unlock(&g->lock);
+
+	return is_led;
+}
+
 bool gateway_is_leader_now(struct gateway *g)
 {
 	if (!gateway_is_leader(g))

@@ -98,8 +98,11 @@ int gateway_accept_take(struct gateway *gateway, struct stream *stream, struct e
 char *gateway_leader(struct gateway *gateway) MUST_CHECK;
 bool gateway_is_leader(struct gateway *gateway);
 
+/* Whether anybody leads as far as is known here. From memory. */
+bool gateway_is_led(struct gateway *gateway);
+
 /*
- * The same, but "no" is never old: asks the local node first. For whoever passes a request on to the
+ * Whether this node leads, but "no" is never old: asks the local node first. For whoever passes a request on to the
  * leader: two members that each take the other for it would pass it to and fro.
  */
 bool gateway_is_leader_now(struct gateway *gateway);
