@@ -66,7 +66,10 @@ int http_client_io_write(struct stream *s, const void *data, size_t size, struct
 int http_client_io_read_head(struct stream *s, struct http_wait wait, struct http_response *res,
                              bool *ret_is_empty);
 
-/* Sends the request's body. Stops early, with success, when the server answers already. */
+/*
+ * Sends the request's body. 1 if the server answers, or goes, before it has all of it: the
+ * connection is of no use for another request.
+ */
 int http_client_io_write_body(struct stream *s, const struct http_request *req, bool is_chunked,
                               struct http_wait wait);
 

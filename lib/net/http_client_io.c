@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -80,47 +81,81 @@ static int parse_status(const char *line, struct http_response *res)
 	size_t n = sizeof(version) - 1;
 
 	if (strncmp(line, version, n) != 0 || !isdigit((unsigned char)line[n]) ||
-	    line[n + 1] != ' ' || strspn(line + n + 2, "0123456789") != 3)
+	    line[n + 1] != ' ' || strspn(line + n + 2, "0123456789") != 3 ||
+	    (line[n + 5] && line[n + 5] != ' '))
 		return -EPROTO;
 
 	res->status = (int)strtol(line + n + 2, NULL, 10);
 	return res->status < 100 ? -EPROTO : 0;
 }
 
-/* 'head' ends with the blank line. */
-static int parse_head(const char *head, size_t size, struct http_response *res)
+/* Cuts a header's outer blanks off its end and says whether the rest has one reading. */
+static bool tidy_field(char *line)
 {
+	char *colon = strchr(line, ':'), *end = line + strlen(line);
+
+	if (!colon)
+		return false;
+	while (end > colon + 1 && (end[-1] == ' ' || end[-1] == '\t'))
+		*--end = '\0';
+
+	*colon = '\0';
+	bool is_field = http_head_is_field(line, colon + 1);
+	*colon = ':';
+	return is_field;
+}
+
+static unsigned count_headers(const struct http_response *res, const char *name)
+{
+	size_t size = strlen(name);
+	unsigned n = 0;
+
+	for (char **h = res->headers; h && *h; h++)
+		n += strncasecmp(*h, name, size) == 0 && (*h)[size] == ':';
+	return n;
+}
+
+/* 'head' ends with the blank line; its lines are cut apart. */
+static int parse_head(char *head, size_t size, struct http_response *res)
+{
+	size_t n = 0;
+
 	if (memchr(head, '\0', size))
 		return -EPROTO;
 
-	int r = parse_status(head, res);
-	size_t n = 0;
-	for (const char *line = strstr(head, "\r\n") + 2; r == 0 && *line != '\r'; n++) {
-		const char *end = strstr(line, "\r\n");
-
-		if (n == HEADERS_MAX || !memchr(line, ':', (size_t)(end - line)))
+	for (char *line = head, *end; (end = strstr(line, "\r\n")) != line; line = end + 2, n++) {
+		*end = '\0';
+		if (n > HEADERS_MAX)
 			return -EPROTO;
-		strv_add_take(&res->headers, xasprintf("%.*s", (int)(end - line), line));
-		line = end + 2;
+		if (n == 0 && parse_status(line, res) < 0)
+			return -EPROTO;
+		if (n > 0 && !tidy_field(line))
+			return -EPROTO;
+		if (n > 0)
+			strv_add(&res->headers, line);
 	}
-	return r;
+
+	/* Two lengths, or one beside the chunks, are two bodies. */
+	unsigned n_framings =
+		count_headers(res, "Content-Length") + count_headers(res, "Transfer-Encoding");
+	return n == 0 || n_framings > 1 ? -EPROTO : 0;
 }
 
 /* Reads up to the blank line; what follows it is put back. */
 static int read_one_head(struct stream *s, struct http_wait wait, struct strbuf *head)
 {
-	for (;;) {
-		const char *end =
-			head->size > 0 ? memmem(head->text, head->size, "\r\n\r\n", 4) : NULL;
-		if (end) {
-			size_t size = (size_t)(end - head->text) + 4;
+	size_t scanned = 0;
 
-			stream_unread(s, head->text + size, head->size - size);
-			strbuf_truncate(head, size);
+	for (;;) {
+		ssize_t size =
+			head->size > 0 ? http_head_find_end(head->text, head->size, &scanned) : 0;
+		if (size < 0 || size > HEAD_MAX || (size == 0 && head->size > HEAD_MAX))
+			return -EPROTO;
+		if (size > 0) {
+			stream_unread(s, head->text + size, head->size - (size_t)size);
+			strbuf_truncate(head, (size_t)size);
 			return 0;
 		}
-		if (head->size > HEAD_MAX)
-			return -EPROTO;
 
 		char *room = strbuf_reserve(head, READ_SIZE);
 		ssize_t n = read_some(s, room, READ_SIZE, wait);
@@ -135,14 +170,14 @@ int http_client_io_read_head(struct stream *s, struct http_wait wait, struct htt
 {
 	int r;
 
-	*ret_is_empty = false;
+	*ret_is_empty = true;
 	do {
 		scoped(strbuf_done) struct strbuf head = { 0 };
 
 		strv_free(res->headers);
 		res->headers = NULL;
 		r = read_one_head(s, wait, &head);
-		*ret_is_empty = r < 0 && head.size == 0;
+		*ret_is_empty = *ret_is_empty && head.size == 0;
 		if (r == 0)
 			r = parse_head(head.text, head.size, res);
 	} while (r == 0 && res->status < 200 && res->status != 101);
@@ -220,7 +255,7 @@ static int write_file(struct stream *s, const struct http_request *req, bool is_
 
 		int r = write_block(s, block, (size_t)n, is_chunked, wait);
 		if (r != 0 || n == 0)
-			return r < 0 ? r : 0;
+			return r;
 		left -= (uint64_t)n;
 		sent += (uint64_t)n;
 		if (req->progress)
@@ -234,8 +269,7 @@ int http_client_io_write_body(struct stream *s, const struct http_request *req, 
 	if (req->has_body_fd)
 		return write_file(s, req, is_chunked, wait);
 
-	int r = write_or_hear(s, req->body, req->body ? (size_t)req->body_size : 0, wait);
-	return r < 0 ? r : 0;
+	return write_or_hear(s, req->body, req->body ? (size_t)req->body_size : 0, wait);
 }
 
 /* --- The body of an answer --- */

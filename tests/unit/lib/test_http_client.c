@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -283,6 +284,7 @@ struct parrot {
 	int listener;
 	char path[64];
 	const char *answer;
+	unsigned n_asks; /* 0: 1. */
 	unsigned n_accepted;
 };
 
@@ -297,6 +299,13 @@ static void *parrot_run(void *arg)
 			return NULL;
 
 		p->n_accepted++;
+		if (strstr(p->answer, "deaf")) {
+			struct pollfd gone = { .fd = fd };
+			if (read(fd, request, 1) == 1 &&
+			    fd_write_full(fd, p->answer, strlen(p->answer)) == 0)
+				(void)poll(&gone, 1, -1);
+			continue;
+		}
 		while (read(fd, request, sizeof(request)) > 0)
 			if (fd_write_full(fd, p->answer, strlen(p->answer)) < 0 ||
 			    !strstr(p->answer, "alive"))
@@ -318,6 +327,10 @@ static int ask(struct parrot *p, const struct http_request *req, struct http_res
 	const struct http_client_config config = { .unix_path = p->path };
 	struct http_client *client = http_client_new(&config);
 	int r = http_client_do(client, req, res, &err);
+	for (unsigned i = 1; i < p->n_asks && r == 0; i++) {
+		http_response_done(res);
+		r = http_client_do(client, req, res, &err);
+	}
 	http_client_unref(client);
 
 	shutdown(p->listener, SHUT_RDWR);
@@ -341,6 +354,15 @@ static void answers_are_read_strictly(void **state)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", -503, NULL },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", -503, NULL },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 2 \t\r\n\r\nab", 200, "ab" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nX: a\nContent-Length: 2\r\n\r\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\n\rX: a\r\nContent-Length: 2\r\n\r\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\nContent-Length: 2\n\nab", -503, NULL },
+		{ "HTTP/1.1 200 OK\r\nX: a\r\n folded: b\r\n\r\n", -503, NULL },
+		{ "HTTP/1.1 200OK\r\n\r\n", -503, NULL },
 		{ "HTTP/1.1 2x0 OK\r\n\r\n", -503, NULL },
 		{ "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", -503, NULL },
 		{ "ICY 200 OK\r\n\r\n", -503, NULL },
@@ -382,6 +404,26 @@ static void early_answers_end_the_upload(void **state)
 	http_response_done(&res);
 }
 
+/* The server still waits for the rest of the first body: the next request is none of it. */
+static void half_sent_bodies_end_their_connection(void **state)
+{
+	struct parrot parrot = {
+		.answer = "HTTP/1.1 403 No\r\nContent-Length: 0\r\nX: deaf\r\n\r\n",
+		.n_asks = 2,
+	};
+	scoped_free char *body = xcalloc(1, 16 << 20);
+	struct http_response res = { 0 };
+	const struct http_request req = { .method = "PUT",
+		                          .path = "/",
+		                          .body = body,
+		                          .body_size = 16 << 20,
+		                          .timeout_ms = 60000 };
+
+	assert_int_equal(ask(&parrot, &req, &res), 403);
+	assert_int_equal(parrot.n_accepted, 2);
+	http_response_done(&res);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -396,6 +438,7 @@ int main(void)
 		TEST(restarts_are_survived),
 		cmocka_unit_test(answers_are_read_strictly),
 		cmocka_unit_test(early_answers_end_the_upload),
+		cmocka_unit_test(half_sent_bodies_end_their_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
