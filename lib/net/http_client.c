@@ -242,20 +242,15 @@ static int exchange(const struct http_client *client, const struct http_link *li
 
 /*
  * Whether a request that failed on a connection which had been idle may be sent again: the server
- * had closed it, and either got no whole request or one that may come twice.
+ * had closed it, and either got no whole request or one that only reads. It may have died after it
+ * did what a PUT ("restart") or a DELETE says.
  */
 static bool may_repeat(const struct http_request *req, const struct outcome *o, int r)
 {
-	static const char *const once[] = { "POST", "PATCH" };
-
 	if (o->has_answered || req->has_body_fd || (r != -ECONNRESET && r != -EPIPE))
 		return false;
-	if (!o->has_sent)
-		return true;
-	for (size_t i = 0; i < COUNT_OF(once); i++)
-		if (str_equals(req->method, once[i]))
-			return false;
-	return true;
+	return !o->has_sent || !req->method || str_equals(req->method, "GET") ||
+	       str_equals(req->method, "HEAD");
 }
 
 static int explain(const struct http_client *client, const struct outcome *o, int r,

@@ -306,8 +306,9 @@ static void *parrot_run(void *arg)
 				(void)poll(&gone, 1, -1);
 			continue;
 		}
-		while (read(fd, request, sizeof(request)) > 0)
-			if (fd_write_full(fd, p->answer, strlen(p->answer)) < 0 ||
+		for (unsigned n = 0; read(fd, request, sizeof(request)) > 0; n++)
+			if ((n > 0 && strstr(p->answer, "once")) ||
+			    fd_write_full(fd, p->answer, strlen(p->answer)) < 0 ||
 			    !strstr(p->answer, "alive"))
 				break;
 	}
@@ -424,6 +425,36 @@ static void half_sent_bodies_end_their_connection(void **state)
 	http_response_done(&res);
 }
 
+/* A connection that ends instead of a second answer: who knows what the server did before. */
+static void only_what_reads_is_sent_again(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *method; int want; unsigned n_accepted; } cases[] = {
+		{ NULL,     200,  2 },
+		{ "GET",    200,  2 },
+		{ "POST",   -503, 1 },
+		{ "PUT",    -503, 1 },
+		{ "PATCH",  -503, 1 },
+		{ "DELETE", -503, 1 },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct parrot parrot = {
+			.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: alive once\r\n\r\n",
+			.n_asks = 2,
+		};
+		struct http_response res = { 0 };
+		const struct http_request req = { .method = cases[i].method,
+			                          .path = "/",
+			                          .timeout_ms = 20000 };
+
+		assert_int_equal(ask(&parrot, &req, &res), cases[i].want);
+		assert_int_equal(parrot.n_accepted, cases[i].n_accepted);
+		http_response_done(&res);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -439,6 +470,7 @@ int main(void)
 		cmocka_unit_test(answers_are_read_strictly),
 		cmocka_unit_test(early_answers_end_the_upload),
 		cmocka_unit_test(half_sent_bodies_end_their_connection),
+		cmocka_unit_test(only_what_reads_is_sent_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
