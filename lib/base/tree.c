@@ -86,14 +86,23 @@ static int remove_content_take(struct removal *rm, int fd, int depth)
 	return 0;
 }
 
+/* Whose tree it is may have taken names that we think of. */
+static int move_to_top(struct removal *rm, int dir, const char *name)
+{
+	char moved[64];
+	int r;
+
+	do {
+		snprintf(moved, sizeof(moved), ".removed-%d-%u", (int)getpid(), rm->n_moved++);
+		r = renameat(dir, name, rm->top, moved) < 0 ? -errno : 0;
+	} while (r == -ENOTEMPTY || r == -EEXIST || r == -ENOTDIR || r == -EISDIR);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int remove_dir(struct removal *rm, int dir, const char *name, int depth)
 {
-	if (depth > REMOVE_DEPTH) {
-		char moved[64];
-
-		snprintf(moved, sizeof(moved), ".removed-%d-%u", (int)getpid(), rm->n_moved++);
-		return renameat(dir, name, rm->top, moved) < 0 && errno != ENOENT ? -errno : 0;
-	}
+	if (depth > REMOVE_DEPTH)
+		return move_to_top(rm, dir, name);
 
 	int fd = open_dir(dir, name, rm->resolve);
 	if (fd == -ENOENT)
@@ -166,6 +175,21 @@ int tree_remove(const char *path, unsigned flags)
 	return tree_remove_at(AT_FDCWD, path, flags);
 }
 
+/* A name that was given anew while the directory was read is found twice on some filesystems. */
+static void drop_doubles(char **names)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; names && names[i]; i++) {
+		if (n > 0 && strcmp(names[i], names[n - 1]) == 0)
+			free(names[i]);
+		else
+			names[n++] = names[i];
+	}
+	if (names)
+		names[n] = NULL;
+}
+
 /* The names in the directory that 'fd' (which stays open) refers to, sorted. */
 static int list_dir(int fd, char ***ret_names)
 {
@@ -198,6 +222,7 @@ static int list_dir(int fd, char ***ret_names)
 		return -errno;
 
 	strv_sort(names);
+	drop_doubles(names);
 	*ret_names = TAKE_PTR(names);
 	return 0;
 }

@@ -91,7 +91,8 @@ static int copy_around_holes(struct copy *c, int from, int to, off_t size)
 	if (ftruncate(to, size) < 0)
 		return -errno;
 
-	for (off_t end = 0;;) {
+	/* As it was found: who writes on and on does not keep us. */
+	for (off_t end = 0; end < size;) {
 		off_t start = lseek(from, end, SEEK_DATA);
 		if (start < 0 && errno == ENXIO)
 			return 0;
@@ -99,13 +100,14 @@ static int copy_around_holes(struct copy *c, int from, int to, off_t size)
 			return copy_range(c, from, to, 0, size);
 
 		end = lseek(from, start, SEEK_HOLE);
-		if (end < 0)
+		if (end < 0 || end > size)
 			end = size;
 
 		int r = copy_range(c, from, to, start, end);
 		if (r < 0)
 			return r;
 	}
+	return 0;
 }
 
 static int copy_data(struct copy *c, int from, int to, const struct stat *st)

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/date.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
@@ -158,7 +159,14 @@ static void deep_trees_are_removed(void **state)
 	}
 	close(at);
 
+	/* Its owner knows which names the removal will take. */
 	scoped_fd int dir = make_dir("deep");
+	for (int i = 0; i < 40; i++) {
+		scoped_free char *name = xasprintf("deep/.removed-%d-%d", (int)getpid(), i);
+		close(make_dir(name));
+		scoped_free char *file = xasprintf("%s/f", strchr(name, '.'));
+		make_file(dir, file, "x");
+	}
 	uint64_t bytes;
 	assert_int_equal(tree_usage(dir, &bytes), 0);
 	assert_int_equal(tree_remove(path, 0), 0);

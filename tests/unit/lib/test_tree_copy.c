@@ -305,6 +305,33 @@ static void holes_stay_holes(void **state)
 	assert_true(b.st_size == a.st_size && b.st_blocks <= a.st_blocks);
 }
 
+static void grow(uint64_t bytes, void *arg)
+{
+	const int *fd = arg;
+	struct stat st;
+
+	assert_int_equal(fstat(*fd, &st), 0);
+	if (st.st_size < 100 << 20)
+		assert_int_equal(pwrite(*fd, "x", 1, st.st_size + (1 << 20)), 1);
+}
+
+/* Sparse or not, a file has the size that it was found with. */
+static void files_that_grow_are_copied_once(void **state)
+{
+	(void)state;
+	scoped_fd int from = make_dir("growing");
+	scoped_fd int to = make_dir("growing-copy");
+	struct stat a, b;
+
+	make_sparse(from, "sparse");
+	assert_int_equal(fstatat(from, "sparse", &a, 0), 0);
+	scoped_fd int fd = openat(from, "sparse", O_WRONLY | O_CLOEXEC);
+	const struct tree_copy_options options = { .progress = grow, .arg = &fd };
+	assert_int_equal(tree_copy(from, to, &options), 0);
+	assert_int_equal(fstatat(to, "sparse", &b, 0), 0);
+	assert_int_equal(b.st_size, a.st_size);
+}
+
 static void others_copy_what_they_may(void **state)
 {
 	(void)state;
@@ -542,6 +569,7 @@ int main(void)
 		cmocka_unit_test(copies_are_the_same),
 		cmocka_unit_test(copies_are_what_rsync_makes),
 		cmocka_unit_test(holes_stay_holes),
+		cmocka_unit_test(files_that_grow_are_copied_once),
 		cmocka_unit_test(others_copy_what_they_may),
 		cmocka_unit_test(deep_trees_are_copied_on_a_small_stack),
 		cmocka_unit_test(trees_that_change_are_copied_and_never_left),
