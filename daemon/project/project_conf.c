@@ -50,7 +50,6 @@ const struct conf_key project_conf_keys[] = {
 	  .doc = "Most space, as the sum of the sizes of all volumes and images." },
 	{ .name = "limits.disk.pool.*",
 	  .type = CONF_SIZE,
-	  .flags = CONF_IDLE,
 	  .doc = "Most space in one pool; 0 keeps the project out of it." },
 	{ .name = "limits.memory",
 	  .type = CONF_SIZE,

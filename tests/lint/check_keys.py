@@ -16,7 +16,7 @@ for folder in ('lib', 'db', 'cluster', 'daemon', 'drivers'):
 
 # Templates of images read any key of these; the rest is free.
 READ_BY_PREFIX = ('user.', 'volatile.', 'cloud-init.')
-formats = [re.compile(re.escape(text).replace('%s', r'[\w.-]+')) for text in literals
+formats = [re.compile(re.escape(text).replace('%s', r'[\w.*-]+')) for text in literals
            if re.fullmatch(r'[a-z-]+(\.[a-z-]+)+\.%s', text)]
 
 
