@@ -410,7 +410,7 @@ static const struct {
 	{ NO,  "devlxd_images_vm" },
 	{ NO,  "disk_io_bus_virtio_blk" },
 	{ NO,  "metrics_api_requests" },
-	{ NO,  "projects_limits_disk_pool" },
+	{ YES, "projects_limits_disk_pool" },
 	{ NO,  "ubuntu_pro_guest_attach" },
 	{ YES, "metadata_configuration_entity_types" },
 	{ NO,  "access_management_tls" },

@@ -14,6 +14,7 @@
 #include "db/cache.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/parse.h"
 #include "lib/base/smap.h"
 #include "lib/base/str.h"
@@ -259,6 +260,17 @@ static int check_known(struct state *state, const struct storage_volume_id *id,
 	return r;
 }
 
+/* Unless the row is there after all, as it may be when a commit's outcome was not known. */
+static void drop_files(struct state *state, const struct storage_volume_id *id,
+                       struct storage_volume *vol, const char *snapshot)
+{
+	scoped(names_done) struct names names = { 0 };
+	scoped(error_freep) struct error *ignored = NULL;
+
+	if (load(state, id, &names, &ignored) == 0 && !strv_contains(names.names, snapshot))
+		(void)storage_driver_volume_delete(vol, NULL, &ignored);
+}
+
 int storage_volume_snapshot_create(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id,
                                    const struct storage_volume_snapshot_new *snap,
@@ -279,20 +291,25 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 	if (!snap->has_expiry && *names.expiry &&
 	    parse_expiry(names.expiry, date_now(), &expires) < 0)
 		return error_set(err, 400, "Invalid snapshots.expiry \"%s\"", names.expiry);
+	if (strv_contains(names.names, snap->name))
+		return error_set(err, 409, "Snapshot \"%s\" already in use", snap->name);
+
+	/* The row says that the files are complete: what is there without one was cut off. */
+	struct storage_volume vol = storage_ref_snapshot(&ref, snap->name);
+	if (storage_driver_volume_exists(&vol))
+		r = storage_driver_volume_delete(&vol, NULL, err);
+	if (r == 0)
+		r = storage_driver_snapshot_create(&vol, &op, err);
+	if (r == 0)
+		r = FAILPOINT("volume.snapshot", NULL,
+		              "When a volume's snapshot has its files and no row yet", err);
+	if (r < 0)
+		return r;
 	r = storage_rows_snapshot_create(
 		state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
 		snap->name, snap->description, expires, err);
-	if (r < 0)
-		return r;
-
-	struct storage_volume vol = storage_ref_snapshot(&ref, snap->name);
-	r = storage_driver_snapshot_create(&vol, &op, err);
 	if (r < 0) {
-		scoped(error_freep) struct error *ignored = NULL;
-
-		storage_rows_snapshot_delete(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			snap->name, &ignored);
+		drop_files(state, id, &vol, snap->name);
 		return r;
 	}
 	send_event(operation, id, snap->name, "storage-volume-snapshot-created");

@@ -126,6 +126,27 @@ def test_changes_and_their_etag(client, volumes, name):
     client.delete(path)
 
 
+def test_a_snapshot_that_was_cut_off_is_none(client, volumes, folder, name):
+    points = "/internal/testing/failpoints"
+    if client.get(points).status == 404:
+        pytest.skip("built without failpoints")
+    assert client.post(volumes + "/custom", {"name": name}).status == 202
+    path = "%s/custom/%s" % (volumes, name)
+    write(folder, name, "first")
+    assert client.put(points, {"arm": "volume.snapshot=fail"}).status == 200
+    try:
+        assert client.post(path + "/snapshots", {"name": "s0"}).status >= 400
+    finally:
+        assert client.put(points, {"arm": ""}).status == 200
+    assert client.get(path + "/snapshots").metadata == []
+    # What is left of it is not taken for the next one of that name.
+    write(folder, name, "second")
+    assert client.post(path + "/snapshots", {"name": "s0"}).status == 202
+    write(folder, name, "third")
+    assert client.put(path, {"restore": "s0"}).status in (200, 202)
+    assert read(folder, name) == "second"
+
+
 def test_snapshots(client, volumes, folder, name):
     path = "%s/custom/%s" % (volumes, name)
     client.post(volumes + "/custom", {"name": name, "description": "d"})
