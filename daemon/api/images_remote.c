@@ -242,7 +242,10 @@ int images_remote_use_secret(struct request *req, const char *project, const cha
 {
 	scoped_free char *name = token_name(project, fingerprint);
 
-	return token_use(req->state, DB_TOKEN_UPLOAD, secret, name, ret_wish, err);
+	int r = token_use(req->state, DB_TOKEN_UPLOAD, secret, name, ret_wish, err);
+	if (r == 0)
+		upload_pass_forget(req->state->upload_passes, secret);
+	return r;
 }
 
 int images_remote_create(struct request *req, struct response *res, struct json_object *body,

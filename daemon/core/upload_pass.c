@@ -49,7 +49,8 @@ void upload_pass_add(struct upload_passes *passes, const char *secret, int64_t d
 	mutex_unlock(&passes->lock);
 }
 
-bool upload_pass_is_known(struct upload_passes *passes, const char *secret)
+/* Its place is free when 'forgets'. */
+static bool find(struct upload_passes *passes, const char *secret, bool forgets)
 {
 	uint8_t digest[DIGEST_SHA256_SIZE];
 	bool is_known = false;
@@ -57,12 +58,25 @@ bool upload_pass_is_known(struct upload_passes *passes, const char *secret)
 	digest_sha256(secret, strlen(secret), digest);
 	mutex_lock(&passes->lock);
 	for (size_t i = 0; i < MAX_PASSES; i++) {
-		const struct pass *pass = &passes->passes[i];
+		struct pass *pass = &passes->passes[i];
 
-		if (pass->deadline != 0 && date_left(pass->deadline) != 0 &&
-		    gnutls_memcmp(pass->digest, digest, sizeof(digest)) == 0)
-			is_known = true;
+		if (pass->deadline == 0 || date_left(pass->deadline) == 0 ||
+		    gnutls_memcmp(pass->digest, digest, sizeof(digest)) != 0)
+			continue;
+		is_known = true;
+		if (forgets)
+			pass->deadline = 0;
 	}
 	mutex_unlock(&passes->lock);
 	return is_known;
+}
+
+void upload_pass_forget(struct upload_passes *passes, const char *secret)
+{
+	(void)find(passes, secret, true);
+}
+
+bool upload_pass_is_known(struct upload_passes *passes, const char *secret)
+{
+	return find(passes, secret, false);
 }

@@ -21,5 +21,8 @@ void upload_passes_free(struct upload_passes *passes);
  */
 void upload_pass_add(struct upload_passes *passes, const char *secret, int64_t deadline);
 
+/* Once it was used, so that whoever had it sends nothing large again. */
+void upload_pass_forget(struct upload_passes *passes, const char *secret);
+
 /* Does not block. */
 bool upload_pass_is_known(struct upload_passes *passes, const char *secret);

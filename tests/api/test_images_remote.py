@@ -192,6 +192,12 @@ def test_strangers_send_nothing_without_a_secret(two, name):
     assert b.stranger.get(wait).status == 403
     assert b.stranger.get(wait, secret=secret).metadata["status"] == "Failure"
     assert b.stranger.post("/1.0/images", data, good).status == 403
+    try:
+        # Nor does it let anything large in again: that is refused before it is read.
+        answer = b.stranger.post("/1.0/images", big, good)
+        assert (answer.status, answer.json["error"]) == (403, "Forbidden")
+    except (ConnectionError, ssl.SSLError):
+        pass
     for body in ({"source": {"type": "image", "mode": "push", "fingerprint": "a" * 64}},
                  {"source": {"type": "image", "server": b.url, "alias": "x"}}):
         assert b.stranger.post("/1.0/images", body, {"X-LXD-secret": "x"}).status == 403
