@@ -92,6 +92,7 @@ static void directories_are_left_after_what_is_in_them(void **state)
 	const struct tree_visitor visitor = { add_visit, add_leave, &b };
 
 	make_file(inner, "x", "");
+	make_file(skipped, "y", "");
 	make_file(dir, "z", "");
 	assert_int_equal(tree_walk_with(dir, &visitor), 0);
 	assert_string_equal(b.text, "+|+a|+a/b|+a/b/x|-a/b|-a|+skipped|+z|-|");
