@@ -100,8 +100,9 @@ def test_while_one_is_evacuated_another_may_be_lost(bed):
 def test_an_evacuated_member_that_ends_in_order_votes_no_more(bed):
     kit.evacuate(bed.members[0], HOME)
     bed.member(HOME).stop()
-    rows = {r['server_name']: r for r in bed.members[0].api('GET', '/1.0/cluster/members?recursion=1')}
-    assert not kit.votes(rows[HOME])
+    # The others hear of it with the next heartbeat.
+    kit.until(lambda: not kit.votes(bed.members[0].api('GET', f'/1.0/cluster/members/{HOME}')), timeout=SOON,
+              what=f'{HOME} votes no more')
     bed.member(HOME).start()
     kit.restore(bed.members[0], HOME)
     kit.until(lambda: sum(map(kit.votes, bed.members[0].api('GET', '/1.0/cluster/members?recursion=1'))) == 3,
