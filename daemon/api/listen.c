@@ -73,21 +73,26 @@ static bool is_guest(struct state *state, const struct http_exchange *x)
 /*
  * Requests that do nothing but look at rows in memory. They all need one check that these are
  * current, which the first of them makes for those behind it: more than one thread would only be
- * woken in vain. Those that may have to wait for something else do not hold up the others.
+ * woken in vain.
  */
-static bool is_read(struct state *state, const struct http_exchange *x)
+static bool is_read(const struct http_exchange *x)
 {
 	const char *method = http_exchange_method(x), *path = http_exchange_path(x);
 	const char *name = str_after(path, "/1.0/instances/");
 
 	if (!str_equals(method, "GET") && !str_equals(method, "HEAD"))
 		return false;
-	if (!atomic_load(&state->is_ready) || !cluster_is_led(state->cluster) || is_guest(state, x))
-		return false;
 	if (name)
 		return !strchr(name, '/') && !http_exchange_query_value(x, "recursion");
 
 	return str_equals(path, "/1.0");
+}
+
+/* Whether such a request waits for that check alone: others of them must not hold up these. */
+static bool is_prompt(struct state *state, const struct http_exchange *x)
+{
+	return atomic_load(&state->is_ready) && cluster_is_led(state->cluster) &&
+	       !is_guest(state, x);
 }
 
 /*
@@ -101,7 +106,7 @@ static struct worker *worker_of(const struct http_exchange *x, void *arg)
 
 	if (!trust_is_member(state->cluster, http_exchange_peer(x)->fingerprint) ||
 	    http_exchange_header(x, AUTH_REQUESTOR_HEADER))
-		return is_read(state, x) ? state->reads : NULL;
+		return is_read(x) && is_prompt(state, x) ? state->reads : NULL;
 
 	return str_equals(http_exchange_path(x), "/internal/database") ? state->vital
 	                                                               : state->peers;
