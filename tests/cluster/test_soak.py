@@ -2,15 +2,20 @@
 
 MUSTER_SOAK sets the number of cycles; a thousand take some minutes.
 """
+import contextlib
+import http.client
 import os
 import pathlib
 import re
+import threading
 
 import cluster_bed as kit
+import testbed
 
 MEMBERS = 3
 CYCLES = int(os.environ.get('MUSTER_SOAK', '25'))
 WARM_UP = 5
+RETURNS = 12
 WRITES = 1700  # More than the log of the database keeps.
 MIB = 1 << 20
 LOG = 28 * MIB  # Its 1,536 entries, see cluster/gateway.c.
@@ -86,6 +91,56 @@ def test_a_member_that_missed_more_than_the_log_is_brought_up_to_date(bed):
     assert late.api('GET', '/1.0/profiles/default')['description'] == 'after'
     leader.start()
     assert leader.api('GET', '/1.0/profiles/default')['description'] == 'after'
+
+
+class Writers:
+    """Threads that write through one member for as long as the block takes; how many writes were answered."""
+
+    def __init__(self, member, n):
+        self.member, self.n_answered, self.is_over = member, 0, False
+        self.answered = threading.Condition()
+        self.threads = [threading.Thread(target=self.write, args=(i,)) for i in range(n)]
+
+    def write(self, number):
+        while not self.is_over:
+            with contextlib.suppress(OSError, http.client.HTTPException, testbed.ApiError):
+                self.member.api('PATCH', '/1.0/profiles/default', {'description': f'{number} {self.n_answered}'})
+                with self.answered:
+                    self.n_answered += 1
+                    self.answered.notify_all()
+
+    def wait(self, n):
+        """Until so many more were answered."""
+        with self.answered:
+            goal = self.n_answered + n
+            assert self.answered.wait_for(lambda: self.n_answered >= goal, timeout=120), 'writes go on'
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+
+
+def test_members_that_come_back_under_writes_stay(bed):
+    """Each catches up entry by entry while the leader goes on; no daemon ends by itself."""
+    leader = bed.leader()
+    others = [m for m in bed.members if m is not leader]
+    with Writers(leader, 4) as writers:
+        for number in range(RETURNS):
+            member = others[number % 2]
+            member.kill()
+            writers.wait(150 * (number % 5))
+            member.start()
+            writers.wait(500)
+            assert all(testbed.alive(m.pid) for m in bed.members), f'a daemon ended in round {number}'
+    leader.api('PATCH', '/1.0/profiles/default', {'description': 'all there'})
+    for member in bed.members:
+        assert member.api('GET', '/1.0/profiles/default')['description'] == 'all there'
 
 
 def test_memory_is_bounded_after_many_writes(bed):
