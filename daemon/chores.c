@@ -15,15 +15,6 @@
 #include "lib/base/log.h"
 #include "lib/base/task.h"
 
-struct chores {
-	struct task *memory;
-	struct task *listeners;
-	struct task *trust;
-	struct task *tokens;
-	struct task *snapshots;
-	struct task *images;
-};
-
 /* Changes of trust are announced; this is for the member that an announcement did not reach. */
 static int refresh_trust(void *arg)
 {
@@ -76,14 +67,19 @@ static int retry_listeners(void *arg)
 	return 0;
 }
 
+/* Who moves the clock says when somebody looks at it. */
+static bool may_look(const struct state *state)
+{
+	return state->is_ready && !state->is_shutting_down && !date_is_shifted();
+}
+
 /* Those that a schedule asks for, and those that have expired. */
 static int look_after_snapshots(void *arg)
 {
 	struct state *state = arg;
 	scoped(error_freep) struct error *err = NULL;
 
-	/* Who moves the clock says when somebody looks at it. */
-	if (!state->is_ready || state->is_shutting_down || date_is_shifted())
+	if (!may_look(state))
 		return 0;
 	int r = instance_schedule_run(state, NULL, &err);
 	if (r < 0)
@@ -97,7 +93,7 @@ static int look_after_images(void *arg)
 	struct state *state = arg;
 	scoped(error_freep) struct error *err = NULL;
 
-	if (!state->is_ready || state->is_shutting_down || date_is_shifted())
+	if (!may_look(state))
 		return 0;
 	int r = image_expire_run(state, &err);
 	if (r < 0)
@@ -106,58 +102,56 @@ static int look_after_images(void *arg)
 	return r;
 }
 
-void chores_start(struct state *state)
-{
-	struct chores *chores = xcalloc(1, sizeof(*chores));
-	const struct task_spec trust = {
+static const struct task_spec specs[] = {
+	{
+		.name = "memory",
+		.interval_ms = 30000,
+		.run = trim_memory,
+	},
+	{
+		.name = "listeners",
+		.interval_ms = 10000,
+		.run = retry_listeners,
+	},
+	{
 		.name = "trust",
 		.interval_ms = 30000,
 		.jitter_ms = 10000,
 		.run = refresh_trust,
-		.arg = state,
-	};
-	const struct task_spec tokens = {
+	},
+	{
 		.name = "tokens",
 		.interval_ms = 3600000,
 		.jitter_ms = 600000,
 		.run = prune_tokens,
-		.arg = state,
-	};
-
-	const struct task_spec listeners = {
-		.name = "listeners",
-		.interval_ms = 10000,
-		.run = retry_listeners,
-		.arg = state,
-	};
-
-	const struct task_spec memory = {
-		.name = "memory",
-		.interval_ms = 30000,
-		.run = trim_memory,
-		.arg = state,
-	};
-
-	const struct task_spec images = {
+	},
+	{
 		.name = "images",
 		.interval_ms = 3600000,
 		.jitter_ms = 600000,
 		.run = look_after_images,
-		.arg = state,
-	};
-	const struct task_spec snapshots = {
+	},
+	{
 		.name = "snapshots",
 		.interval_ms = 60000,
 		.run = look_after_snapshots,
-		.arg = state,
-	};
+	},
+};
 
-	chores->memory = task_new(state->loop, state->jobs, &memory);
-	chores->listeners = task_new(state->loop, state->jobs, &listeners);
-	chores->trust = task_new(state->loop, state->jobs, &trust);
-	chores->tokens = task_new(state->loop, state->jobs, &tokens);
-	chores->images = task_new(state->loop, state->jobs, &images);
-	chores->snapshots = task_new(state->loop, state->jobs, &snapshots);
+struct chores {
+	struct task *tasks[COUNT_OF(specs)];
+};
+
+void chores_start(struct state *state)
+{
+	struct chores *chores = xcalloc(1, sizeof(*chores));
+
+	for (size_t i = 0; i < COUNT_OF(specs); i++) {
+		struct task_spec spec = specs[i];
+
+		spec.arg = state;
+		chores->tasks[i] = task_new(state->loop, state->jobs, &spec);
+	}
 	state->chores = chores;
 }
 
@@ -166,12 +160,8 @@ void chores_stop(struct state *state)
 	if (!state->chores)
 		return;
 
-	task_free(state->chores->memory);
-	task_free(state->chores->listeners);
-	task_free(state->chores->trust);
-	task_free(state->chores->tokens);
-	task_free(state->chores->snapshots);
-	task_free(state->chores->images);
+	for (size_t i = 0; i < COUNT_OF(specs); i++)
+		task_free(state->chores->tasks[i]);
 	free(state->chores);
 	state->chores = NULL;
 }
