@@ -108,8 +108,7 @@ static int remove_all(const struct instance *inst, struct operation *op, struct 
 			         inst->row->row.name, ignored->msg);
 		instance_spec_done(inst, &built);
 	} else {
-		error_free(*err);
-		*err = NULL;
+		error_clear(err);
 	}
 
 	r = FAILPOINT("instance.delete", NULL, "When the files of a deleted instance are gone",

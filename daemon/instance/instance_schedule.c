@@ -69,8 +69,7 @@ static int expire(struct operation *op, void *arg, struct error **err)
 
 		/* Somebody else was faster. */
 		if (r == -ENOENT) {
-			error_free(*err);
-			*err = NULL;
+			error_clear(err);
 			continue;
 		}
 		if (r < 0)

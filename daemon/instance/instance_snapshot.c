@@ -440,8 +440,7 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	if (was_running && started == 0)
 		started = instance_power_start(fresh, op, err);
 	if (r < 0) {
-		error_free(*err);
-		*err = NULL;
+		error_clear(err);
 		return error_move(err, &failed);
 	}
 	return started;

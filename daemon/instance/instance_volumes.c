@@ -249,10 +249,8 @@ static int delete_pairs(const struct instance *inst, struct operation *op, const
 		if (r < 0 && r != -ENOENT)
 			return error_wrap(err, "Failed deleting the snapshot of volume \"%s\"",
 			                  volume->id.name);
-		if (r < 0) {
-			error_free(*err);
-			*err = NULL;
-		}
+		if (r < 0)
+			error_clear(err);
 	}
 	return 0;
 }

@@ -284,8 +284,7 @@ static int create_copied(struct state *state, struct operation *operation, const
 		return r;
 
 	/* There may be no space for one more. */
-	error_free(*err);
-	*err = NULL;
+	error_clear(err);
 	return create_unpacked(state, fingerprint, vol, &op, err);
 }
 

@@ -158,8 +158,7 @@ static int write_part(struct db_tx *tx, void *arg, struct error **err)
 			.config = w->common,
 		};
 
-		error_free(*err);
-		*err = NULL;
+		error_clear(err);
 		r = db_storage_pool_create(tx, &new_row, &id, err);
 	} else if (r == 0) {
 		id = row.id;

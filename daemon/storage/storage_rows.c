@@ -110,8 +110,7 @@ int storage_rows_create(struct state *state, const struct storage_rows_key *key,
 	int r = run(state, &change, create, err);
 	if (r != -EEXIST)
 		return r;
-	error_free(*err);
-	*err = NULL;
+	error_clear(err);
 	return error_set(err, 409, "Volume by that name already exists");
 }
 
@@ -170,8 +169,7 @@ static int forgive_missing(int r, struct error **err)
 {
 	if (r != -ENOENT)
 		return r;
-	error_free(*err);
-	*err = NULL;
+	error_clear(err);
 	return 0;
 }
 
@@ -253,8 +251,7 @@ int storage_rows_snapshot_create(struct state *state, const struct storage_rows_
 	int r = run(state, &change, create_snapshot, err);
 	if (r != -EEXIST)
 		return r;
-	error_free(*err);
-	*err = NULL;
+	error_clear(err);
 	return error_set(err, 409, "Snapshot \"%s\" already in use", snapshot);
 }
 
