@@ -141,6 +141,10 @@ int storage_rows_snapshot_delete(struct state *state, const struct storage_rows_
 int storage_rows_snapshot_rename(struct state *state, const struct storage_rows_key *key,
                                  const char *snapshot, const char *new_name, struct error **err);
 
+/* The row itself, in the caller's transaction on 'member'. */
+int storage_rows_get(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                     struct db_storage_volume *ret_row, struct error **err);
+
 /* These, too, as parts of the caller's transaction on 'member'. */
 int storage_rows_create_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
                            enum storage_content content, struct error **err);
@@ -158,6 +162,10 @@ int storage_rows_snapshot_rename_in(struct db_tx *tx, const char *member,
 
 struct storage_volume_id;
 struct storage_volume_new;
+
+/* The key of a custom volume's row. */
+#define STORAGE_VOLUME_KEY(id) \
+	STORAGE_ROWS_KEY(STORAGE_CUSTOM, (id)->project, (id)->pool, (id)->name)
 
 /* The row on this member, borrowed from the view, which the caller releases in any case. */
 int storage_volume_here(struct state *state, const struct storage_volume_id *id, uint32_t families,

@@ -46,17 +46,23 @@ enum db_storage_volume_type storage_rows_type(enum storage_kind kind)
 	return DB_VOLUME_CUSTOM;
 }
 
-static int get_row(struct db_tx *tx, const struct change *c, struct db_storage_volume *ret_row,
-                   struct error **err)
+int storage_rows_get(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
+                     struct db_storage_volume *ret_row, struct error **err)
 {
 	return db_storage_volume_get(
 		tx,
-		&(struct db_storage_volume_filter){ .pool = c->key.pool,
-	                                            .project = c->key.project,
-	                                            .type = (int)storage_rows_type(c->key.kind),
-	                                            .name = c->key.name,
-	                                            .member = c->member },
+		&(struct db_storage_volume_filter){ .pool = key->pool,
+	                                            .project = key->project,
+	                                            .type = (int)storage_rows_type(key->kind),
+	                                            .name = key->name,
+	                                            .member = member },
 		ret_row, err);
+}
+
+static int get_row(struct db_tx *tx, const struct change *c, struct db_storage_volume *ret_row,
+                   struct error **err)
+{
+	return storage_rows_get(tx, c->member, &c->key, ret_row, err);
 }
 
 static int run(struct state *state, struct change *change, db_fn *fn, struct error **err)

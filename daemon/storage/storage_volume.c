@@ -130,18 +130,15 @@ int storage_volume_complete_config(const struct storage_pool *pool,
 static int create_row(struct state *state, const struct storage_volume_new *vol,
                       const struct smap *config, struct error **err)
 {
-	return storage_rows_create(
-		state,
-		STORAGE_ROWS_KEY(STORAGE_CUSTOM, vol->id.project, vol->id.pool, vol->id.name),
-		vol->content, vol->description, config, err);
+	return storage_rows_create(state, STORAGE_VOLUME_KEY(&vol->id), vol->content,
+	                           vol->description, config, err);
 }
 
 void storage_volume_undo_row(struct state *state, const struct storage_volume_id *id)
 {
 	scoped(error_freep) struct error *ignored = NULL;
 
-	storage_rows_delete(
-		state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name), &ignored);
+	storage_rows_delete(state, STORAGE_VOLUME_KEY(id), &ignored);
 }
 
 static int create_empty(struct state *state, struct operation *operation,
@@ -277,9 +274,7 @@ int storage_volume_delete(struct state *state, struct operation *operation,
 	if (r == 0)
 		r = storage_ref_delete(&ref, NULL, err);
 	if (r == 0)
-		r = storage_rows_delete(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			err);
+		r = storage_rows_delete(state, STORAGE_VOLUME_KEY(id), err);
 	if (r == 0)
 		storage_volume_event(operation, id, "storage-volume-deleted");
 	return r;

@@ -109,21 +109,15 @@ static int prepare(struct copying *c, struct error **err)
 	return 0;
 }
 
-static struct storage_rows_key key_of(const struct storage_volume_id *id)
-{
-	return (struct storage_rows_key){ STORAGE_CUSTOM, id->project, id->pool, id->name };
-}
-
 static int copy_rows(struct copying *c, const struct db_storage_snapshots *have, struct error **err)
 {
-	const struct storage_rows_key key = key_of(&c->vol.id);
-
 	for (size_t i = 0; i < c->snapshots.n; i++) {
 		const struct db_storage_snapshot *row = &c->snapshots.rows[i];
 
 		if (have && has_snapshot(have, row->name))
 			continue;
-		int r = storage_rows_snapshot_copy(c->state, &key, row, err);
+		int r = storage_rows_snapshot_copy(c->state, STORAGE_VOLUME_KEY(&c->vol.id), row,
+		                                   err);
 		if (r < 0)
 			return r;
 	}
@@ -214,10 +208,9 @@ static int refresh(struct copying *c, struct storage_ref *to, struct error **err
 static int create(struct copying *c, struct storage_ref *to, struct error **err)
 {
 	static const struct db_storage_snapshots none;
-	const struct storage_rows_key key = key_of(&c->vol.id);
 
-	int r = storage_rows_create(c->state, &key, c->vol.content, c->vol.description, &c->config,
-	                            err);
+	int r = storage_rows_create(c->state, STORAGE_VOLUME_KEY(&c->vol.id), c->vol.content,
+	                            c->vol.description, &c->config, err);
 	if (r < 0)
 		return r;
 	r = copy_rows(c, NULL, err);

@@ -45,111 +45,87 @@ static void send_event(struct operation *operation, const struct storage_volume_
 		lifecycle_send_op(operation, action, id->project, url, NULL);
 }
 
-/* The names in use, which rows and not files decide. */
-struct names {
-	const struct storage_volume_id *id;
-	const char *member;
-	char **names;
-	char *pattern, *expiry;
-};
-
-static void names_done(struct names *n)
-{
-	strv_free(n->names);
-	free(n->pattern);
-	free(n->expiry);
-}
-
-static int read_names(struct db_tx *tx, void *arg, struct error **err)
-{
-	struct names *n = arg;
-	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
-	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
-
-	int r = db_storage_volume_get(tx,
-	                              &(struct db_storage_volume_filter){ .pool = n->id->pool,
-	                                                                  .project = n->id->project,
-	                                                                  .type = DB_VOLUME_CUSTOM,
-	                                                                  .name = n->id->name,
-	                                                                  .member = n->member },
-	                              &row, err);
-	if (r == 0)
-		r = db_storage_volume_snapshot_list(tx, row.id, &rows, err);
-	if (r < 0)
-		return r;
-
-	names_done(n);
-	n->names = NULL;
-	for (size_t i = 0; i < rows.n; i++)
-		strv_add(&n->names, rows.rows[i].name);
-	n->pattern = xstrdup(smap_get_or(&row.config, "snapshots.pattern", DEFAULT_PATTERN));
-	n->expiry = xstrdup(smap_get_or(&row.config, "snapshots.expiry", ""));
-	return 0;
-}
-
-static int load(struct state *state, const struct storage_volume_id *id, struct names *names,
-                struct error **err)
-{
-	scoped_free char *member = state_member_name(state);
-
-	*names = (struct names){ .id = id, .member = member };
-	int r = db_read(state->db, read_names, names, err);
-	names->member = NULL;
-	return r;
-}
-
 struct reading {
 	const struct storage_volume_id *id;
 	const char *member;
+	struct db_storage_volume row;
 	struct db_storage_snapshots rows;
 };
+
+static void reading_done(struct reading *r)
+{
+	db_storage_volume_done(&r->row);
+	db_storage_volume_snapshot_list_done(&r->rows);
+}
 
 static int read_snapshots(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct reading *reading = arg;
-	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
 
-	db_storage_volume_snapshot_list_done(&reading->rows);
-	reading->rows = (struct db_storage_snapshots){ 0 };
-	int r = db_storage_volume_get(
-		tx,
-		&(struct db_storage_volume_filter){ .pool = reading->id->pool,
-	                                            .project = reading->id->project,
-	                                            .type = DB_VOLUME_CUSTOM,
-	                                            .name = reading->id->name,
-	                                            .member = reading->member },
-		&row, err);
-	return r < 0 ? r : db_storage_volume_snapshot_list(tx, row.id, &reading->rows, err);
+	/* The transaction may run several times. */
+	reading_done(reading);
+	*reading = (struct reading){ .id = reading->id, .member = reading->member };
+	int r = storage_rows_get(tx, reading->member, STORAGE_VOLUME_KEY(reading->id),
+	                         &reading->row, err);
+	return r < 0 ? r
+	             : db_storage_volume_snapshot_list(tx, reading->row.id, &reading->rows, err);
+}
+
+/* To be released with reading_done() in any case. */
+static int load(struct state *state, const struct storage_volume_id *id, struct reading *reading,
+                struct error **err)
+{
+	scoped_free char *member = state_member_name(state);
+
+	*reading = (struct reading){ .id = id, .member = member };
+	int r = db_read(state->db, read_snapshots, reading, err);
+	reading->member = NULL;
+	return r;
+}
+
+/* Rows and not files decide which names are in use. */
+static const struct db_storage_snapshot *find(const struct reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->rows.n; i++)
+		if (strcmp(reading->rows.rows[i].name, name) == 0)
+			return &reading->rows.rows[i];
+	return NULL;
 }
 
 int storage_volume_snapshot_rows(struct state *state, const struct storage_volume_id *id,
                                  struct db_storage_snapshots *ret_rows, struct error **err)
 {
-	scoped_free char *member = state_member_name(state);
-	struct reading reading = { .id = id, .member = member };
+	scoped(reading_done) struct reading reading = { 0 };
 
-	int r = db_read(state->db, read_snapshots, &reading, err);
-	if (r < 0) {
-		db_storage_volume_snapshot_list_done(&reading.rows);
+	int r = load(state, id, &reading, err);
+	if (r < 0)
 		return r;
-	}
 	*ret_rows = reading.rows;
+	reading.rows = (struct db_storage_snapshots){ 0 };
 	return 0;
+}
+
+static int find_row(struct state *state, const struct storage_volume_id *id, const char *name,
+                    struct reading *reading, const struct db_storage_snapshot **ret_row,
+                    struct error **err)
+{
+	int r = load(state, id, reading, err);
+	if (r < 0)
+		return r;
+	*ret_row = find(reading, name);
+	return *ret_row ? 0 : error_set(err, 404, "Storage volume snapshot not found");
 }
 
 int storage_volume_snapshot_uuid_of(struct state *state, const struct storage_volume_id *id,
                                     const char *snapshot, char **ret_uuid, struct error **err)
 {
-	scoped(db_storage_volume_snapshot_list_done) struct db_storage_snapshots rows = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
+	const struct db_storage_snapshot *row = NULL;
 
-	int r = storage_volume_snapshot_rows(state, id, &rows, err);
-	for (size_t i = 0; r == 0 && i < rows.n; i++) {
-		if (strcmp(rows.rows[i].name, snapshot) != 0)
-			continue;
-		*ret_uuid = xstrdup(smap_get_or(&rows.rows[i].config, "volatile.uuid", ""));
-		return 0;
-	}
-	return r < 0 ? r : error_set(err, 404, "Storage volume snapshot not found");
+	int r = find_row(state, id, snapshot, &reading, &row, err);
+	if (r == 0)
+		*ret_uuid = xstrdup(smap_get_or(&row->config, "volatile.uuid", ""));
+	return r;
 }
 
 int storage_volume_snapshot_name_of(struct state *state, const struct storage_volume_id *id,
@@ -196,25 +172,30 @@ static char *fill_number(const char *pattern, char **names)
 int storage_volume_snapshot_name(struct state *state, const struct storage_volume_id *id,
                                  char **ret_name, struct error **err)
 {
-	scoped(names_done) struct names names = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
+	scoped(strv_freep) char **names = NULL;
 	scoped(strbuf_done) struct strbuf pattern = { 0 };
 	char now[DATE_SIZE];
 	const struct template_scope scope = { .value = pattern_value, .arg = now };
 
 	date_format(date_now(), now);
-	int r = load(state, id, &names, err);
+	int r = load(state, id, &reading, err);
 	if (r == 0)
-		r = template_render(names.pattern, &scope, &pattern, err);
+		r = template_render(
+			smap_get_or(&reading.row.config, "snapshots.pattern", DEFAULT_PATTERN),
+			&scope, &pattern, err);
 	if (r < 0)
 		return r;
 
+	for (size_t i = 0; i < reading.rows.n; i++)
+		strv_add(&names, reading.rows.rows[i].name);
 	const char *text = strbuf_text(&pattern);
 	if (strstr(text, "%d"))
-		*ret_name = fill_number(text, names.names);
-	else if (strv_contains(names.names, text)) {
+		*ret_name = fill_number(text, names);
+	else if (strv_contains(names, text)) {
 		scoped_free char *numbered = xasprintf("%s-%%d", text);
 
-		*ret_name = fill_number(numbered, names.names);
+		*ret_name = fill_number(numbered, names);
 	} else {
 		*ret_name = xstrdup(text);
 	}
@@ -224,12 +205,12 @@ int storage_volume_snapshot_name(struct state *state, const struct storage_volum
 int storage_volume_snapshot_check(struct state *state, const struct storage_volume_id *id,
                                   const char *name, struct error **err)
 {
-	scoped(names_done) struct names names = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
 
 	if (storage_layout_check_name("snapshot name", name, err) < 0)
 		return (*err)->code;
-	int r = load(state, id, &names, err);
-	if (r == 0 && strv_contains(names.names, name))
+	int r = load(state, id, &reading, err);
+	if (r == 0 && find(&reading, name))
 		return error_set(err, 409, "Snapshot \"%s\" already in use", name);
 	return r;
 }
@@ -252,22 +233,20 @@ static int begin(struct state *state, struct operation *operation,
 static int check_known(struct state *state, const struct storage_volume_id *id,
                        const char *snapshot, struct error **err)
 {
-	scoped(names_done) struct names names = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
+	const struct db_storage_snapshot *row = NULL;
 
-	int r = load(state, id, &names, err);
-	if (r == 0 && !strv_contains(names.names, snapshot))
-		return error_set(err, 404, "Storage volume snapshot not found");
-	return r;
+	return find_row(state, id, snapshot, &reading, &row, err);
 }
 
 /* Unless the row is there after all, as it may be when a commit's outcome was not known. */
 static void drop_files(struct state *state, const struct storage_volume_id *id,
                        struct storage_volume *vol, const char *snapshot)
 {
-	scoped(names_done) struct names names = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
 	scoped(error_freep) struct error *ignored = NULL;
 
-	if (load(state, id, &names, &ignored) == 0 && !strv_contains(names.names, snapshot))
+	if (load(state, id, &reading, &ignored) == 0 && !find(&reading, snapshot))
 		(void)storage_driver_volume_delete(vol, NULL, &ignored);
 }
 
@@ -278,20 +257,19 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 {
 	scoped(storage_ref_done) struct storage_ref ref = { 0 };
 	scoped(locks_releasep) struct lock *lock = NULL;
-	scoped(names_done) struct names names = { 0 };
+	scoped(reading_done) struct reading reading = { 0 };
 	struct op op = storage_service_op(operation);
 	int64_t expires = snap->has_expiry ? snap->expires : DATE_NONE;
 
 	int r = begin(state, operation, id, &ref, &lock, err);
 	if (r == 0)
-		r = load(state, id, &names, err);
+		r = load(state, id, &reading, err);
 	if (r < 0)
 		return r;
-	assert(names.expiry);
-	if (!snap->has_expiry && *names.expiry &&
-	    parse_expiry(names.expiry, date_now(), &expires) < 0)
-		return error_set(err, 400, "Invalid snapshots.expiry \"%s\"", names.expiry);
-	if (strv_contains(names.names, snap->name))
+	const char *expiry = smap_get_or(&reading.row.config, "snapshots.expiry", "");
+	if (!snap->has_expiry && *expiry && parse_expiry(expiry, date_now(), &expires) < 0)
+		return error_set(err, 400, "Invalid snapshots.expiry \"%s\"", expiry);
+	if (find(&reading, snap->name))
 		return error_set(err, 409, "Snapshot \"%s\" already in use", snap->name);
 
 	/* The row says that the files are complete: what is there without one was cut off. */
@@ -305,9 +283,8 @@ int storage_volume_snapshot_create(struct state *state, struct operation *operat
 		              "When a volume's snapshot has its files and no row yet", err);
 	if (r < 0)
 		return r;
-	r = storage_rows_snapshot_create(
-		state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-		snap->name, snap->description, expires, err);
+	r = storage_rows_snapshot_create(state, STORAGE_VOLUME_KEY(id), snap->name,
+	                                 snap->description, expires, err);
 	if (r < 0) {
 		drop_files(state, id, &vol, snap->name);
 		return r;
@@ -328,13 +305,7 @@ static int write_update(struct db_tx *tx, void *arg, struct error **err)
 	scoped(db_storage_volume_done) struct db_storage_volume vol = { 0 };
 	scoped(db_storage_volume_snapshot_done) struct db_storage_snapshot row = { 0 };
 
-	int r = db_storage_volume_get(tx,
-	                              &(struct db_storage_volume_filter){ .pool = u->id->pool,
-	                                                                  .project = u->id->project,
-	                                                                  .type = DB_VOLUME_CUSTOM,
-	                                                                  .name = u->id->name,
-	                                                                  .member = u->member },
-	                              &vol, err);
+	int r = storage_rows_get(tx, u->member, STORAGE_VOLUME_KEY(u->id), &vol, err);
 	if (r == 0)
 		r = db_storage_volume_snapshot_get(tx, vol.id, u->snapshot, &row, err);
 	if (r < 0)
@@ -379,9 +350,8 @@ int storage_volume_snapshot_rename(struct state *state, struct operation *operat
 	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
 	r = storage_driver_volume_rename(&vol, new_name, err);
 	if (r == 0)
-		r = storage_rows_snapshot_rename(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			snapshot, new_name, err);
+		r = storage_rows_snapshot_rename(state, STORAGE_VOLUME_KEY(id), snapshot, new_name,
+		                                 err);
 	if (r == 0)
 		send_event(operation, id, new_name, "storage-volume-snapshot-renamed");
 	return r;
@@ -402,9 +372,7 @@ int storage_volume_snapshot_delete(struct state *state, struct operation *operat
 	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);
 	r = storage_driver_volume_delete(&vol, NULL, err);
 	if (r == 0)
-		r = storage_rows_snapshot_delete(
-			state, STORAGE_ROWS_KEY(STORAGE_CUSTOM, id->project, id->pool, id->name),
-			snapshot, err);
+		r = storage_rows_snapshot_delete(state, STORAGE_VOLUME_KEY(id), snapshot, err);
 	if (r == 0)
 		send_event(operation, id, snapshot, "storage-volume-snapshot-deleted");
 	return r;

@@ -61,13 +61,7 @@ static int write_update(struct db_tx *tx, void *arg, struct error **err)
 	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
 	scoped(jv_unrefp) struct json_object *etag = NULL;
 
-	int r = db_storage_volume_get(tx,
-	                              &(struct db_storage_volume_filter){ .pool = u->id->pool,
-	                                                                  .project = u->id->project,
-	                                                                  .type = DB_VOLUME_CUSTOM,
-	                                                                  .name = u->id->name,
-	                                                                  .member = u->member },
-	                              &row, err);
+	int r = storage_rows_get(tx, u->member, STORAGE_VOLUME_KEY(u->id), &row, err);
 	if (r < 0)
 		return r;
 	etag = storage_volume_etag(&row);
@@ -95,13 +89,7 @@ static int write_back(struct db_tx *tx, void *arg, struct error **err)
 	const struct update *u = arg;
 	scoped(db_storage_volume_done) struct db_storage_volume row = { 0 };
 
-	int r = db_storage_volume_get(tx,
-	                              &(struct db_storage_volume_filter){ .pool = u->id->pool,
-	                                                                  .project = u->id->project,
-	                                                                  .type = DB_VOLUME_CUSTOM,
-	                                                                  .name = u->id->name,
-	                                                                  .member = u->member },
-	                              &row, err);
+	int r = storage_rows_get(tx, u->member, STORAGE_VOLUME_KEY(u->id), &row, err);
 	if (r < 0)
 		return r;
 	smap_copy(&row.config, &u->before);
