@@ -25,7 +25,7 @@ struct change {
 	const char *new_name;
 	const char *description;
 	const struct smap *config;
-	const char *uuid;
+	char uuid[UUID_SIZE];
 	int64_t now, expires;
 	const struct db_storage_snapshot *copied;
 };
@@ -65,16 +65,19 @@ static int get_row(struct db_tx *tx, const struct change *c, struct db_storage_v
 	return storage_rows_get(tx, c->member, &c->key, ret_row, err);
 }
 
+/* What a new row gets is chosen before, since the transaction may run several times. */
+static void stamp(struct change *change)
+{
+	uuid_make(change->uuid);
+	change->now = date_now();
+}
+
 static int run(struct state *state, struct change *change, db_fn *fn, struct error **err)
 {
 	scoped_free char *member = state_member_name(state);
-	char uuid[UUID_SIZE];
 
-	/* Chosen before, since the transaction may run several times. */
-	uuid_make(uuid);
 	change->member = member;
-	change->uuid = uuid;
-	change->now = date_now();
+	stamp(change);
 	return db_write_shared(state->db, NULL, fn, change, err);
 }
 
@@ -123,16 +126,9 @@ int storage_rows_create(struct state *state, const struct storage_rows_key *key,
 int storage_rows_create_in(struct db_tx *tx, const char *member, const struct storage_rows_key *key,
                            enum storage_content content, struct error **err)
 {
-	char uuid[UUID_SIZE];
-	struct change change = {
-		.member = member,
-		.key = *key,
-		.content = content,
-		.uuid = uuid,
-		.now = date_now(),
-	};
+	struct change change = { .member = member, .key = *key, .content = content };
 
-	uuid_make(uuid);
+	stamp(&change);
 	return create(tx, &change, err);
 }
 
@@ -291,17 +287,14 @@ int storage_rows_snapshot_create_in(struct db_tx *tx, const char *member,
                                     const struct storage_rows_key *key, const char *snapshot,
                                     int64_t expires, struct error **err)
 {
-	char uuid[UUID_SIZE];
 	struct change change = {
 		.member = member,
 		.key = *key,
 		.snapshot = snapshot,
-		.uuid = uuid,
-		.now = date_now(),
 		.expires = expires,
 	};
 
-	uuid_make(uuid);
+	stamp(&change);
 	return create_snapshot(tx, &change, err);
 }
 
