@@ -114,27 +114,11 @@ static int create_unpacked(struct state *state, const char *fingerprint, struct 
 	return r;
 }
 
-static int create_image_volume(struct state *state, const char *fingerprint,
-                               struct storage_volume *image, struct op *op, struct error **err)
+static bool is_row_of(const struct db_storage_volume *row, const char *fingerprint,
+                      const char *member)
 {
-	const char *pool = image->pool->name;
-
-	/* Whatever is there without having been finished was left by a crash. */
-	int r = storage_driver_volume_delete(image, op, err);
-	if (r == 0)
-		r = create_unpacked(state, fingerprint, image, op, err);
-	if (r < 0)
-		return r;
-
-	r = storage_rows_create(state,
-	                        STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", pool, fingerprint),
-	                        STORAGE_FILESYSTEM, NULL, NULL, err);
-	if (r < 0) {
-		scoped(error_freep) struct error *ignored = NULL;
-
-		storage_driver_volume_delete(image, NULL, &ignored);
-	}
-	return r;
+	return row->type == DB_VOLUME_IMAGE && strcmp(row->name, fingerprint) == 0 &&
+	       strcmp(row->member, member) == 0;
 }
 
 /* Its row says that it was finished. */
@@ -151,56 +135,38 @@ static int has_row(struct state *state, const char *pool, const char *fingerprin
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct db_storage_volume *row = &rows->rows[i];
 
-		if (row->type == DB_VOLUME_IMAGE && strcmp(row->name, fingerprint) == 0 &&
-		    strcmp(row->pool, pool) == 0 && strcmp(row->member, member) == 0)
+		if (is_row_of(row, fingerprint, member) && strcmp(row->pool, pool) == 0)
 			return 1;
 	}
 	return 0;
 }
 
-/* Yields the image's volume with the image locked shared. */
-static int lock_image_volume(struct state *state, struct operation *operation,
-                             const char *fingerprint, struct storage_volume *image,
-                             struct lock **ret_lock, struct error **err)
+static int create_image_volume(struct state *state, const char *fingerprint,
+                               struct storage_volume *image, struct op *op, struct error **err)
 {
-	struct cancel *cancel = operation ? operation_cancel_token(operation) : NULL;
-	struct op op = storage_service_op(operation);
+	const char *pool = image->pool->name;
 
-	for (;;) {
-		scoped(locks_releasep) struct lock *lock = NULL;
+	/* A row without files, or files without a row: left by a crash. */
+	int r = has_row(state, pool, fingerprint, err);
+	if (r > 0)
+		r = storage_rows_delete(
+			state, STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", pool, fingerprint), err);
+	if (r == 0)
+		r = storage_driver_volume_delete(image, op, err);
+	if (r == 0)
+		r = create_unpacked(state, fingerprint, image, op, err);
+	if (r < 0)
+		return r;
 
-		int r = locks_take_shared(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock,
-		                          err);
-		if (r == 0)
-			r = has_row(state, image->pool->name, fingerprint, err);
-		if (r < 0)
-			return r;
-		if (r > 0 && storage_driver_volume_exists(image)) {
-			*ret_lock = TAKE_PTR(lock);
-			return 0;
-		}
+	r = storage_rows_create(state,
+	                        STORAGE_ROWS_KEY(STORAGE_IMAGE, "default", pool, fingerprint),
+	                        STORAGE_FILESYSTEM, NULL, NULL, err);
+	if (r < 0) {
+		scoped(error_freep) struct error *ignored = NULL;
 
-		bool lost_files = r > 0;
-		locks_release(lock);
-		lock = NULL;
-		r = locks_take(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock, err);
-		if (r < 0)
-			return r;
-		if (lost_files) {
-			r = storage_rows_delete(state,
-			                        STORAGE_ROWS_KEY(STORAGE_IMAGE, "default",
-			                                         image->pool->name, fingerprint),
-			                        err);
-			if (r < 0)
-				return r;
-		}
-		/* Somebody else may have made it in between. */
-		r = has_row(state, image->pool->name, fingerprint, err);
-		if (r == 0)
-			r = create_image_volume(state, fingerprint, image, &op, err);
-		if (r < 0)
-			return r;
+		storage_driver_volume_delete(image, NULL, &ignored);
 	}
+	return r;
 }
 
 static int sync_filesystem(const char *path, struct error **err)
@@ -232,9 +198,28 @@ static int keep_unpacked(struct state *state, const char *fingerprint, struct st
 	return r;
 }
 
+/* Whether the unpacked image is there and complete: 1 or 0. */
+static int is_complete(struct state *state, const char *fingerprint, struct storage_volume *image,
+                       struct error **err)
+{
+	if (!storage_driver_volume_exists(image))
+		return 0;
+	if (image->pool->driver->caps & STORAGE_CAP_IMAGE_COPIES)
+		return 1;
+	return has_row(state, image->pool->name, fingerprint, err);
+}
+
+static int make_unpacked(struct state *state, const char *fingerprint, struct storage_volume *image,
+                         struct op *op, struct error **err)
+{
+	return image->pool->driver->caps & STORAGE_CAP_IMAGE_COPIES
+	               ? keep_unpacked(state, fingerprint, image, op, err)
+	               : create_image_volume(state, fingerprint, image, op, err);
+}
+
 /* Yields the image locked shared, with its unpacked form there. */
-static int lock_kept(struct state *state, struct operation *operation, const char *fingerprint,
-                     struct storage_volume *kept, struct lock **ret_lock, struct error **err)
+static int lock_unpacked(struct state *state, struct operation *operation, const char *fingerprint,
+                         struct storage_volume *image, struct lock **ret_lock, struct error **err)
 {
 	struct cancel *cancel = operation ? operation_cancel_token(operation) : NULL;
 	struct op op = storage_service_op(operation);
@@ -244,9 +229,11 @@ static int lock_kept(struct state *state, struct operation *operation, const cha
 
 		int r = locks_take_shared(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock,
 		                          err);
+		if (r == 0)
+			r = is_complete(state, fingerprint, image, err);
 		if (r < 0)
 			return r;
-		if (storage_driver_volume_exists(kept)) {
+		if (r > 0) {
 			*ret_lock = TAKE_PTR(lock);
 			return 0;
 		}
@@ -255,8 +242,10 @@ static int lock_kept(struct state *state, struct operation *operation, const cha
 		lock = NULL;
 		r = locks_take(state->locks, LOCK_IMAGE, fingerprint, cancel, &lock, err);
 		/* Somebody else may have made it in between. */
-		if (r == 0 && !storage_driver_volume_exists(kept))
-			r = keep_unpacked(state, fingerprint, kept, &op, err);
+		if (r == 0)
+			r = is_complete(state, fingerprint, image, err);
+		if (r == 0)
+			r = make_unpacked(state, fingerprint, image, &op, err);
 		if (r < 0)
 			return r;
 	}
@@ -277,7 +266,7 @@ static int create_copied(struct state *state, struct operation *operation, const
 	    !storage_driver_volume_exists(&kept))
 		return create_unpacked(state, fingerprint, vol, &op, err);
 
-	int r = lock_kept(state, operation, fingerprint, &kept, &lock, err);
+	int r = lock_unpacked(state, operation, fingerprint, &kept, &lock, err);
 	if (r == 0)
 		return storage_driver_volume_copy(vol, &kept, &op, err);
 	if (op_cancelled(&op))
@@ -305,7 +294,7 @@ int storage_image_create_volume(struct state *state, struct operation *operation
 	if (!(vol->pool->driver->caps & STORAGE_CAP_IMAGE_VOLUMES))
 		return create_unpacked(state, fingerprint, vol, &op, err);
 
-	int r = lock_image_volume(state, operation, fingerprint, &image, &lock, err);
+	int r = lock_unpacked(state, operation, fingerprint, &image, &lock, err);
 	return r < 0 ? r : storage_driver_volume_copy(vol, &image, &op, err);
 }
 
@@ -389,8 +378,7 @@ int storage_image_delete(struct state *state, const char *fingerprint, struct er
 		const struct db_storage_volume *row = &rows->rows[i];
 		struct storage_volume image = { .kind = STORAGE_IMAGE, .name = fingerprint };
 
-		if (row->type != DB_VOLUME_IMAGE || strcmp(row->name, fingerprint) != 0 ||
-		    strcmp(row->member, member) != 0)
+		if (!is_row_of(row, fingerprint, member))
 			continue;
 		r = storage_service_pool(state, row->pool, &image.pool, err);
 		if (r == 0)
