@@ -122,6 +122,13 @@ const struct db_storage_pool_member *db_storage_pool_on(const struct db_storage_
 	return NULL;
 }
 
+bool db_storage_pool_is_created_on(const struct db_storage_pool *row, const char *member)
+{
+	const struct db_storage_pool_member *part = db_storage_pool_on(row, member);
+
+	return part && part->state == DB_POOL_CREATED;
+}
+
 void db_storage_pool_config_on(const struct db_storage_pool *row, const char *member,
                                struct smap *config)
 {

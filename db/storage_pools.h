@@ -37,6 +37,9 @@ void db_storage_pool_list_done(struct db_storage_pools *rows);
 const struct db_storage_pool_member *db_storage_pool_on(const struct db_storage_pool *row,
                                                         const char *member);
 
+/* Whether 'member' has it: more than announced. */
+bool db_storage_pool_is_created_on(const struct db_storage_pool *row, const char *member);
+
 /* Adds the config that holds on 'member' to 'config': the pool's and the member's own. */
 void db_storage_pool_config_on(const struct db_storage_pool *row, const char *member,
                                struct smap *config);

@@ -69,13 +69,9 @@ static void fill_members(struct placement_view *pv, const struct member_list *li
 		size_t n_has = 0;
 
 		architectures[0] = *row->architecture ? row->architecture : NULL;
-		for (size_t k = 0; k < pools->n; k++) {
-			const struct db_storage_pool_member *on =
-				db_storage_pool_on(&pools->rows[k], row->name);
-
-			if (on && on->state == DB_POOL_CREATED)
+		for (size_t k = 0; k < pools->n; k++)
+			if (db_storage_pool_is_created_on(&pools->rows[k], row->name))
 				has[n_has++] = pools->rows[k].name;
-		}
 		p->members[n] = (struct placement_member){
 			.name = row->name,
 			.architectures = architectures[0] ? architectures : NULL,

@@ -347,13 +347,11 @@ static int delete_kept(struct state *state, const char *fingerprint, const char 
 		return r;
 	const struct db_storage_pools *rows = db_cache_pools(view);
 	for (size_t i = 0; i < rows->n; i++) {
-		const struct db_storage_pool_member *part =
-			db_storage_pool_on(&rows->rows[i], member);
 		struct storage_volume kept = { .kind = STORAGE_IMAGE, .name = fingerprint };
 		scoped(error_freep) struct error *ignored = NULL;
 
 		/* A pool that cannot be opened is swept when it can be. */
-		if (!part || part->state != DB_POOL_CREATED ||
+		if (!db_storage_pool_is_created_on(&rows->rows[i], member) ||
 		    storage_service_pool(state, rows->rows[i].name, &kept.pool, &ignored) < 0 ||
 		    !(kept.pool->driver->caps & STORAGE_CAP_IMAGE_COPIES))
 			continue;

@@ -227,10 +227,9 @@ static int open_pool(struct state *state, const char *name, struct storage_pool 
 		return r;
 
 	const struct db_storage_pool *row = db_cache_pool(view, name);
-	const struct db_storage_pool_member *part = row ? db_storage_pool_on(row, member) : NULL;
 	if (!row)
 		return error_set(err, 404, "Storage pool not found");
-	if (!part || part->state != DB_POOL_CREATED)
+	if (!db_storage_pool_is_created_on(row, member))
 		return error_set(err, 400, "Storage pool \"%s\" is not available on this member",
 		                 name);
 	return open_locked(state, row, member, ret_pool, err);
@@ -294,12 +293,10 @@ int storage_service_start(struct state *state, struct error **err)
 
 	const struct db_storage_pools *rows = db_cache_pools(view);
 	for (size_t i = 0; i < rows->n; i++) {
-		const struct db_storage_pool_member *part =
-			db_storage_pool_on(&rows->rows[i], member);
 		scoped(error_freep) struct error *failure = NULL;
 		struct storage_pool *pool;
 
-		if (!part || part->state != DB_POOL_CREATED)
+		if (!db_storage_pool_is_created_on(&rows->rows[i], member))
 			continue;
 		if (storage_service_pool(state, rows->rows[i].name, &pool, &failure) < 0)
 			n_failed++;
