@@ -153,8 +153,8 @@ struct instance *instance_of_row(struct state *state, const struct db_expanded *
 	return inst;
 }
 
-int instance_each_here(struct state *state, void (*fn)(const struct instance *inst),
-                       struct error **err)
+int instance_each_here(struct state *state, void (*fn)(const struct instance *inst, void *arg),
+                       void *arg, struct error **err)
 {
 	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *here = state_member_name(state);
@@ -171,7 +171,7 @@ int instance_each_here(struct state *state, void (*fn)(const struct instance *in
 
 		struct instance *inst = instance_of_row(state, rows[i]);
 		inst->view = db_cache_view_ref(view);
-		fn(inst);
+		fn(inst, arg);
 		instance_free(inst);
 	}
 	return 0;

@@ -65,8 +65,8 @@ int instance_load_from(struct state *state, struct db_view *view, const char *pr
 struct instance *instance_of_row(struct state *state, const struct db_expanded *row) MUST_CHECK;
 
 /* Calls 'fn' for each instance of this member. */
-int instance_each_here(struct state *state, void (*fn)(const struct instance *inst),
-                       struct error **err);
+int instance_each_here(struct state *state, void (*fn)(const struct instance *inst, void *arg),
+                       void *arg, struct error **err);
 
 void instance_free(struct instance *inst);
 DEFINE_SCOPED(struct instance *, instance_free);

@@ -160,11 +160,12 @@ int instance_delete(struct state *state, const char *project, const char *name, 
 	return instance_delete_locked(inst, op, err);
 }
 
-static void mend(const struct instance *inst)
+static void mend(const struct instance *inst, void *arg)
 {
 	scoped_free char *mark = mark_path(inst);
 	scoped(error_freep) struct error *err = NULL;
 
+	(void)arg;
 	if (access(mark, F_OK) < 0)
 		return;
 
@@ -181,7 +182,7 @@ int instance_delete_mend(struct state *state, struct error **err)
 	if (access(dir, F_OK) < 0)
 		return 0;
 
-	int r = instance_each_here(state, mend, err);
+	int r = instance_each_here(state, mend, NULL, err);
 	/* Also marks of those whose rows went at the last moment. */
 	if (r == 0)
 		(void)tree_remove(dir, 0);

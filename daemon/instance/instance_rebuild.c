@@ -156,12 +156,13 @@ int instance_rebuild(struct state *state, const char *project, const char *name,
 	return r;
 }
 
-static void mend(const struct instance *inst)
+static void mend(const struct instance *inst, void *arg)
 {
 	scoped(error_freep) struct error *err = NULL;
 	bool is_pending = smap_get(&inst->row->row.config, KEY_PENDING);
 	struct storage_instance storage;
 
+	(void)arg;
 	if (!instance_root_disk(&inst->row->devices) || instance_storage(inst, &storage, &err) < 0)
 		return;
 
@@ -176,5 +177,5 @@ static void mend(const struct instance *inst)
 
 int instance_rebuild_mend(struct state *state, struct error **err)
 {
-	return instance_each_here(state, mend, err);
+	return instance_each_here(state, mend, NULL, err);
 }

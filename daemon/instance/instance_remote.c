@@ -137,39 +137,36 @@ struct json_object *instance_remote_state(const struct instance_remote *remote,
 	return state ? jv_ref(state) : NULL;
 }
 
+struct answering {
+	uint32_t parts;
+	struct json_object *answer;
+};
+
+static void add_to_answer(const struct instance *inst, void *arg)
+{
+	const struct answering *a = arg;
+	struct instance_status_name name = instance_json_status(instance_status(inst));
+	struct json_object *obj = jv_object();
+	struct json_object *shown = NULL;
+	scoped(error_freep) struct error *ignored = NULL;
+
+	jv_set_string(obj, "status", name.text);
+	jv_set_int(obj, "status_code", name.code);
+	if (a->parts && instance_json_state(inst, a->parts, &shown, &ignored) == 0)
+		jv_set_take(obj, "state", shown);
+	jv_set_take(a->answer, inst->id, obj);
+}
+
 int instance_remote_answer(struct state *state, uint32_t parts, struct json_object **ret_answer,
                            struct error **err)
 {
-	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped_free char *here = state_member_name(state);
-	struct json_object *answer = jv_object();
-	size_t n = 0;
+	scoped(jv_unrefp) struct json_object *answer = jv_object();
+	struct answering answering = { parts, answer };
 
-	int r = db_cache_view(state->cache, INSTANCE_FAMILIES, &view, err);
-	if (r < 0) {
-		json_object_put(answer);
+	int r = instance_each_here(state, add_to_answer, &answering, err);
+	if (r < 0)
 		return r;
-	}
 
-	const struct db_expanded *const *rows = db_cache_instances(view, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(rows[i]->row.member, here) != 0)
-			continue;
-
-		struct instance *inst = instance_of_row(state, rows[i]);
-		struct instance_status_name name = instance_json_status(instance_status(inst));
-		struct json_object *obj = jv_object();
-		struct json_object *shown = NULL;
-		scoped(error_freep) struct error *ignored = NULL;
-
-		jv_set_string(obj, "status", name.text);
-		jv_set_int(obj, "status_code", name.code);
-		if (parts && instance_json_state(inst, parts, &shown, &ignored) == 0)
-			jv_set_take(obj, "state", shown);
-		jv_set_take(answer, inst->id, obj);
-		instance_free(inst);
-	}
-
-	*ret_answer = answer;
+	*ret_answer = TAKE_PTR(answer);
 	return 0;
 }

@@ -212,13 +212,14 @@ int instance_rename(struct state *state, const char *project, const char *name,
 	return 0;
 }
 
-static void mend(const struct instance *inst)
+static void mend(const struct instance *inst, void *arg)
 {
 	const char *new_name = smap_get(&inst->row->row.config, KEY_PENDING);
 	scoped(error_freep) struct error *err = NULL;
 	struct storage_instance storage;
 	struct storage_instance renamed;
 
+	(void)arg;
 	if (!new_name || instance_storage(inst, &storage, &err) < 0)
 		return;
 
@@ -237,5 +238,5 @@ static void mend(const struct instance *inst)
 
 int instance_rename_mend(struct state *state, struct error **err)
 {
-	return instance_each_here(state, mend, err);
+	return instance_each_here(state, mend, NULL, err);
 }

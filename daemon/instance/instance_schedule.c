@@ -111,9 +111,8 @@ static bool is_allowed(const struct db_view *view, const struct instance *inst)
 }
 
 /* Whether the instance gets a snapshot now. */
-static bool is_due(const struct schedule_pass *pass, const struct db_view *view,
-                   const struct instance *inst, const struct db_instance_snapshot *snapshots,
-                   size_t n)
+static bool is_due(const struct schedule_pass *pass, const struct instance *inst,
+                   const struct db_instance_snapshot *snapshots, size_t n)
 {
 	const struct db_instance *row = &inst->row->row;
 	const struct smap *config = &inst->row->config;
@@ -127,42 +126,24 @@ static bool is_due(const struct schedule_pass *pass, const struct db_view *view,
 	if (!instance_is_running(inst) &&
 	    !parse_is_true(smap_get(config, "snapshots.schedule.stopped")))
 		return false;
-	return is_allowed(view, inst);
+	return is_allowed(inst->view, inst);
 }
 
-static void look_at(struct schedule_pass *pass, const struct db_view *view,
-                    const struct db_expanded *row)
+static void look_at(const struct instance *inst, void *arg)
 {
-	struct instance *inst = instance_of_row(pass->state, row);
+	struct schedule_pass *pass = arg;
 	char **expired = NULL;
 	size_t n = 0;
-	const struct db_instance_snapshot *rows = db_cache_snapshots_of(view, row->row.id, &n);
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
 
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].expires != DATE_NONE && rows[i].expires <= pass->now)
 			strv_add(&expired, rows[i].name);
 	if (expired)
 		start(pass, inst, expired);
-	if (is_due(pass, view, inst, rows, n))
+	if (is_due(pass, inst, rows, n))
 		start(pass, inst, NULL);
-	instance_free(inst);
-}
-
-static int look(struct schedule_pass *pass, struct error **err)
-{
-	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
-	scoped_free char *here = state_member_name(pass->state);
-	size_t n = 0;
-
-	int r = db_cache_view(pass->state->cache, INSTANCE_FAMILIES, &view, err);
-	if (r < 0)
-		return r;
-
-	const struct db_expanded *const *rows = db_cache_instances(view, &n);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(rows[i]->row.member, here) == 0)
-			look_at(pass, view, rows[i]);
-	return 0;
 }
 
 int instance_schedule_run(struct state *state, char ***ret_operations, struct error **err)
@@ -178,7 +159,7 @@ int instance_schedule_run(struct state *state, char ***ret_operations, struct er
 	if (pass.after < pass.now - CATCH_UP)
 		pass.after = pass.now - CATCH_UP;
 
-	int r = look(&pass, err);
+	int r = instance_each_here(state, look_at, &pass, err);
 	if (r == 0)
 		r = storage_schedule_look(&pass, err);
 	if (r == 0 && ret_operations)

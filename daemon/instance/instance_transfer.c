@@ -310,13 +310,14 @@ static bool is_anothers(const struct instance *inst, const char *pool, const cha
 	return root && strcmp(smap_get_or(&root->config, "pool", ""), pool) == 0;
 }
 
-static void mend(const struct instance *inst)
+static void mend(const struct instance *inst, void *arg)
 {
 	const char *left = smap_get(&inst->row->row.config, KEY_PENDING);
 	scoped(strv_freep) char **place = left ? strv_split(left, '/') : NULL;
 	scoped(error_freep) struct error *err = NULL;
 	struct storage_instance storage;
 
+	(void)arg;
 	if (strv_len(place) != 2 || instance_storage(inst, &storage, &err) < 0)
 		return;
 	if (is_anothers(inst, place[0], place[1])) {
@@ -331,5 +332,5 @@ static void mend(const struct instance *inst)
 
 int instance_transfer_mend(struct state *state, struct error **err)
 {
-	return instance_each_here(state, mend, err);
+	return instance_each_here(state, mend, NULL, err);
 }
