@@ -7,27 +7,9 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_send.h"
+#include "daemon/instance/instance_snapshot.h"
 #include "daemon/storage/storage_instance.h"
 #include "lib/base/alloc.h"
-
-static const struct db_instance_snapshot *snapshot_rows(const struct instance *source,
-                                                        size_t *ret_n)
-{
-	return db_cache_snapshots_of(source->view, source->row->row.id, ret_n);
-}
-
-/* Names, oldest first, borrowed; a vector for the caller to free. */
-static const char **snapshot_names(const struct instance *source)
-{
-	size_t n = 0;
-	const struct db_instance_snapshot *rows = snapshot_rows(source, &n);
-	const char **names = xcalloc(n + 1, sizeof(*names));
-
-	for (size_t i = 0; i < n; i++)
-		names[i] = rows[i].name;
-
-	return names;
-}
 
 struct copying {
 	const struct instance *inst;
@@ -39,23 +21,13 @@ static int write_snapshots(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct copying *copying = arg;
 	size_t n = 0;
-	const struct db_instance_snapshot *rows = snapshot_rows(copying->source, &n);
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(copying->source->view, copying->source->row->row.id, &n);
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		struct db_instance_snapshot row = rows[i];
-		scoped(smap_done) struct smap config = { 0 };
-		int64_t id = 0;
-
-		/* The volumes are the source's. */
-		smap_copy(&config, &row.config);
-		smap_unset(&config, "volatile.attached_volumes");
-		row.config = config;
-		row.instance_id = copying->inst->row->row.id;
-		int r = db_instance_snapshot_create(tx, &row, &id, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = instance_snapshot_copy_row(tx, copying->inst, &rows[i], err);
+	return r;
 }
 
 static int copy_here(const struct instance *inst, struct operation *op,
@@ -63,7 +35,7 @@ static int copy_here(const struct instance *inst, struct operation *op,
                      struct error **err)
 {
 	bool has_snapshots = !filling->snapshot && !filling->instance_only;
-	scoped_free const char **names = has_snapshots ? snapshot_names(source) : NULL;
+	scoped_free const char **names = has_snapshots ? instance_snapshot_names(source) : NULL;
 	struct copying copying = { .inst = inst, .source = source };
 	struct storage_instance from;
 	struct storage_instance to;
@@ -85,7 +57,7 @@ static int copy_from(const struct instance *inst, struct operation *op,
                      struct error **err)
 {
 	bool is_alone = filling->snapshot || filling->instance_only;
-	scoped_free const char **names = is_alone ? NULL : snapshot_names(source);
+	scoped_free const char **names = is_alone ? NULL : instance_snapshot_names(source);
 	struct copying copying = { .inst = inst, .source = source };
 	const struct instance_send send = {
 		.project = source->row->row.project,

@@ -168,20 +168,9 @@ static int write_rows(struct db_tx *tx, void *arg, struct error **err)
 	const struct db_instance_snapshot *rows = rows_of(p->source, &n);
 
 	int r = instance_moving_check(tx, &p->inst->row->row, err);
-	for (size_t i = 0; r == 0 && i < n && p->has_snapshots; i++) {
-		struct db_instance_snapshot row = rows[i];
-		scoped(smap_done) struct smap config = { 0 };
-		int64_t id = 0;
-
-		if (has(p->inst, &row, false))
-			continue;
-		/* The volumes are the source's. */
-		smap_copy(&config, &row.config);
-		smap_unset(&config, "volatile.attached_volumes");
-		row.config = config;
-		row.instance_id = p->inst->row->row.id;
-		r = db_instance_snapshot_create(tx, &row, &id, err);
-	}
+	for (size_t i = 0; r == 0 && i < n && p->has_snapshots; i++)
+		if (!has(p->inst, &rows[i], false))
+			r = instance_snapshot_copy_row(tx, p->inst, &rows[i], err);
 	if (r < 0)
 		return r;
 	/* Owners on disk are the source's by now. */

@@ -7,6 +7,7 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_service.h"
+#include "daemon/instance/instance_snapshot.h"
 #include "daemon/storage/storage_transfer.h"
 #include "lib/base/alloc.h"
 #include "lib/base/failpoint.h"
@@ -36,20 +37,6 @@ void instance_send_free(struct instance_send *send)
 	free(send);
 }
 
-/* Names of the instance's snapshots, oldest first, borrowed; a vector for the caller to free. */
-static const char **snapshot_names(const struct instance *inst)
-{
-	size_t n = 0;
-	const struct db_instance_snapshot *rows =
-		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
-	const char **names = xcalloc(n + 1, sizeof(*names));
-
-	for (size_t i = 0; i < n; i++)
-		names[i] = rows[i].name;
-
-	return names;
-}
-
 static int send_pass(struct state *state, const struct instance_send *send, int fd,
                      struct error **err)
 {
@@ -62,7 +49,7 @@ static int send_pass(struct state *state, const struct instance_send *send, int 
 	if (r < 0)
 		return r;
 
-	scoped_free const char **snapshots = send->is_alone ? NULL : snapshot_names(inst);
+	scoped_free const char **snapshots = send->is_alone ? NULL : instance_snapshot_names(inst);
 	const struct storage_send pass = {
 		.snapshots = snapshots,
 		.snapshot = send->snapshot,

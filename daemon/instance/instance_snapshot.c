@@ -53,6 +53,34 @@ const struct db_instance_snapshot *instance_snapshot_find(const struct instance 
 	return row;
 }
 
+const char **instance_snapshot_names(const struct instance *inst)
+{
+	size_t n = 0;
+	const struct db_instance_snapshot *rows =
+		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
+	const char **names = xcalloc(n + 1, sizeof(*names));
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = rows[i].name;
+
+	return names;
+}
+
+int instance_snapshot_copy_row(struct db_tx *tx, const struct instance *inst,
+                               const struct db_instance_snapshot *source, struct error **err)
+{
+	struct db_instance_snapshot row = *source;
+	scoped(smap_done) struct smap config = { 0 };
+	int64_t id = 0;
+
+	/* The volumes are the source's. */
+	smap_copy(&config, &source->config);
+	smap_unset(&config, "volatile.attached_volumes");
+	row.config = config;
+	row.instance_id = inst->row->row.id;
+	return db_instance_snapshot_create(tx, &row, &id, err);
+}
+
 int instance_snapshot_check_name(const char *name, struct error **err)
 {
 	if (!*name)

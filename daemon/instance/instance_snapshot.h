@@ -12,11 +12,19 @@
 #include "daemon/instance/instance.h"
 #include "lib/base/error.h"
 
+struct db_tx;
 struct operation;
 
 /* The row of a snapshot, borrowed from the instance's view; NULL with LXD's 404 otherwise. */
 const struct db_instance_snapshot *instance_snapshot_find(const struct instance *inst,
                                                           const char *snapshot, struct error **err);
+
+/* Names of all, oldest first, borrowed as well; a vector for the caller to free. */
+const char **instance_snapshot_names(const struct instance *inst) MUST_CHECK;
+
+/* The row of one that came along with the disk of which 'inst' is a copy. */
+int instance_snapshot_copy_row(struct db_tx *tx, const struct instance *inst,
+                               const struct db_instance_snapshot *source, struct error **err);
 
 /* 400 for a name that no snapshot may have. */
 int instance_snapshot_check_name(const char *name, struct error **err);

@@ -8,6 +8,7 @@
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_check.h"
 #include "daemon/instance/instance_moving.h"
+#include "daemon/instance/instance_snapshot.h"
 #include "daemon/instance/instance_spec.h"
 #include "daemon/instance/instance_update.h"
 #include "daemon/instance/instance_volatile.h"
@@ -179,20 +180,6 @@ static int write_rows(struct transfer *t, struct error **err)
 	return 0;
 }
 
-/* Names of its snapshots, oldest first, borrowed; a vector for the caller to free. */
-static const char **snapshot_names(const struct instance *inst)
-{
-	size_t n = 0;
-	const struct db_instance_snapshot *rows =
-		db_cache_snapshots_of(inst->view, inst->row->row.id, &n);
-	const char **names = xcalloc(n + 1, sizeof(*names));
-
-	for (size_t i = 0; i < n; i++)
-		names[i] = rows[i].name;
-
-	return names;
-}
-
 /* Removes what is at the place that KEY_PENDING names, and then forgets the place. */
 static void drop(const struct instance *inst, const struct storage_instance *storage)
 {
@@ -222,7 +209,7 @@ static void forget_folders(const struct instance *inst)
 static int transfer_locked(struct transfer *t, struct operation *op, struct error **err)
 {
 	struct state *state = t->inst->state;
-	scoped_free const char **names = snapshot_names(t->inst);
+	scoped_free const char **names = instance_snapshot_names(t->inst);
 	struct storage_instance from;
 
 	int r = prepare(t, t->inst->view, &t->inst->row->row, err);
