@@ -3,8 +3,13 @@
 #include <stdint.h>
 
 #include "cluster/plan.h"
+#include "daemon/core/state.h"
+#include "daemon/instance/instance.h"
 #include "db/db.h"
 #include "db/instances.h"
+
+/* Whether the instance of that id has another epoch now: 1 or 0. */
+#define IS_MOVED "(SELECT COUNT(*) FROM instances WHERE id = ? AND epoch <> ?)"
 
 static int refuse(int r, int64_t n, struct error **err)
 {
@@ -29,10 +34,7 @@ static int check(struct db_tx *tx, const struct db_instance *known, enum plan_ph
 	                   "           AND (plan_steps.phase BETWEEN ? AND ?"
 	                   "                OR plan_steps.phase = ?)"
 	                   "           AND plans.state < ?)"
-	                   "     + (SELECT COUNT(*)"
-	                   "          FROM instances"
-	                   "         WHERE id = ?"
-	                   "           AND epoch <> ?)",
+	                   "     + " IS_MOVED,
 	                   DB_ARGS(db_int(known->id), db_int(PLAN_PHASE_COPIED), db_int(last),
 	                           db_int(other), db_int(PLAN_STATE_DONE), db_int(known->id),
 	                           db_int(known->epoch)),
@@ -57,8 +59,18 @@ int instance_moving_check_epoch(struct db_tx *tx, const struct db_instance *know
 {
 	int64_t n = 0;
 
-	int r = db_get_int(tx, "SELECT COUNT(*) FROM instances WHERE id = ? AND epoch <> ?",
-	                   DB_ARGS(db_int(known->id), db_int(known->epoch)), 0, &n, err);
+	int r = db_get_int(tx, "SELECT " IS_MOVED, DB_ARGS(db_int(known->id), db_int(known->epoch)),
+	                   0, &n, err);
 
 	return refuse(r, n, err);
+}
+
+static int query(struct db_tx *tx, void *arg, struct error **err)
+{
+	return instance_moving_check(tx, arg, err);
+}
+
+int instance_moving_query(const struct instance *inst, struct error **err)
+{
+	return db_query(inst->state->db, query, (void *)(uintptr_t)&inst->row->row, err);
 }

@@ -12,6 +12,7 @@
 
 struct db_instance;
 struct db_tx;
+struct instance;
 
 /* 409 "Instance is being moved to another member" while it is, or when it was since. */
 int instance_moving_check(struct db_tx *tx, const struct db_instance *known, struct error **err);
@@ -26,3 +27,9 @@ int instance_moving_check_name(struct db_tx *tx, const struct db_instance *known
 /* For what a plan itself does: only whether it was moved since. */
 int instance_moving_check_epoch(struct db_tx *tx, const struct db_instance *known,
                                 struct error **err);
+
+/*
+ * instance_moving_check() by itself, for what changes the disk: asked before it does. A move that
+ * begins later waits for the instance's lock, which the caller holds.
+ */
+int instance_moving_query(const struct instance *inst, struct error **err);

@@ -111,11 +111,6 @@ static int rebuild_locked(struct rebuilding *rebuilding, struct operation *op, s
 	return 0;
 }
 
-static int check_moving(struct db_tx *tx, void *arg, struct error **err)
-{
-	return instance_moving_check(tx, arg, err);
-}
-
 int instance_rebuild(struct state *state, const char *project, const char *name,
                      const char *image_project, const char *fingerprint, struct operation *op,
                      struct error **err)
@@ -131,8 +126,7 @@ int instance_rebuild(struct state *state, const char *project, const char *name,
 	if (r < 0)
 		return r;
 
-	/* Asked before the disk changes; a move that begins later waits for the lock. */
-	r = db_query(state->db, check_moving, (void *)(uintptr_t)&inst->row->row, err);
+	r = instance_moving_query(inst, err);
 	if (r == 0 && fingerprint)
 		r = image_ensure_local(state, op, image_project, fingerprint, err);
 	if (r == 0)

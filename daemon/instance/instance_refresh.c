@@ -204,13 +204,6 @@ static int copy_disk(struct pair *p, const char *const *names, struct error **er
 	return r < 0 ? r : storage_instance_adopt_snapshots(p->state, &to, names, err);
 }
 
-static int check_moving(struct db_tx *tx, void *arg, struct error **err)
-{
-	const struct pair *p = arg;
-
-	return instance_moving_check(tx, &p->inst->row->row, err);
-}
-
 int instance_refresh(struct state *state, const char *project, const char *name,
                      const struct instance_filling *filling, struct operation *op,
                      struct error **err)
@@ -222,9 +215,9 @@ int instance_refresh(struct state *state, const char *project, const char *name,
 	};
 
 	int r = lock_pair(&p, project, name, filling, err);
-	/* Before the disk changes, and again with the rows. */
+	/* Asked again with the rows. */
 	if (r == 0)
-		r = db_query(state->db, check_moving, &p, err);
+		r = instance_moving_query(p.inst, err);
 	if (r == 0 && p.has_snapshots)
 		r = delete_stale(&p, err);
 	if (r < 0)

@@ -344,12 +344,6 @@ static int write_restored(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_update(tx, &restoring->row, restoring->profile_project, err);
 }
 
-/* Asked before the disk changes; a move that begins later waits for the lock. */
-static int check_moving(struct db_tx *tx, void *arg, struct error **err)
-{
-	return instance_moving_check(tx, arg, err);
-}
-
 /* The instance may have moved to another pool since; its disk is in that one. */
 static void keep_pool(const struct instance *inst, struct db_instance *row)
 {
@@ -443,7 +437,7 @@ int instance_snapshot_restore(struct state *state, const char *project, const ch
 	if (!row)
 		return -ENOENT;
 
-	r = db_query(state->db, check_moving, (void *)(uintptr_t)&inst->row->row, err);
+	r = instance_moving_query(inst, err);
 	if (r == 0 && with_volumes)
 		r = instance_volumes_check(inst, row, err);
 	if (r < 0)
