@@ -40,7 +40,6 @@ struct renaming {
 	const struct instance *inst;
 	const char *pool;
 	const char *new_name;
-	bool is_written; /* By look_back(). */
 	bool is_unknown; /* Whether the rows have changed. */
 };
 
@@ -74,45 +73,30 @@ static int write_rename(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_patch_config(tx, row->id, &changes, err);
 }
 
-/*
- * After a write that failed: whether the rows have changed all the same, since it may be no more
- * than its answer that was lost. This one writes too, so that nothing in doubt comes after it.
- */
-static int look_back(struct db_tx *tx, void *arg, struct error **err)
+static bool is_renamed(const struct db_instance *row, const void *arg)
 {
-	struct renaming *renaming = arg;
-	int64_t id = renaming->inst->row->row.id;
-	scoped(db_instance_done) struct db_instance row = { 0 };
-	scoped(smap_done) struct smap same = { 0 };
+	const struct renaming *renaming = arg;
 
-	int r = db_instance_get_by_id(tx, id, &row, err);
-	if (r < 0)
-		return r;
-
-	renaming->is_written = strcmp(row.name, renaming->new_name) == 0;
-	smap_set(&same, KEY_PENDING, smap_get_or(&row.config, KEY_PENDING, ""));
-	return db_instance_patch_config(tx, id, &same, err);
+	return strcmp(row->name, renaming->new_name) == 0;
 }
 
 static int write_rows(struct renaming *renaming, struct error **err)
 {
 	const struct instance *inst = renaming->inst;
-	scoped(error_freep) struct error *failed = NULL;
+	scoped(error_freep) struct error *doubt = NULL;
+	const struct instance_volatile_change change = {
+		.key = KEY_PENDING,
+		.write = write_rename,
+		.is_written = is_renamed,
+		.arg = renaming,
+	};
 
-	int r = db_write(inst->state->db, write_rename, renaming, err);
-	if (r == 0)
-		return 0;
-	if (db_write(inst->state->db, look_back, renaming, &failed) < 0) {
+	int r = instance_volatile_write_surely(inst, &change, &doubt, err);
+	renaming->is_unknown = doubt;
+	if (doubt)
 		log_warn("Whether instance \"%s\" is renamed shows at the next start: %s",
-		         inst->row->row.name, failed->msg);
-		renaming->is_unknown = true;
-		return r;
-	}
-	if (!renaming->is_written)
-		return r;
-
-	error_clear(err);
-	return 0;
+		         inst->row->row.name, doubt->msg);
+	return r;
 }
 
 /* The log keeps its history; a run folder of a stopped instance holds nothing of use. */

@@ -31,7 +31,6 @@ struct transfer {
 	const char *copied_to;   /* The pool that has the new disk; NULL before. */
 	struct db_expanded next; /* As its rows will be. */
 	char *profile_project;
-	bool is_written; /* By look_back(). */
 	bool is_unknown; /* Whether the rows have changed. */
 };
 
@@ -138,46 +137,29 @@ static int write_transfer(struct db_tx *tx, void *arg, struct error **err)
 	return db_instance_update(tx, &t->next.row, t->profile_project, err);
 }
 
-/*
- * After a write that failed: whether the rows have changed all the same, since it may be no more
- * than its answer that was lost. This one writes too, so that nothing in doubt comes after it.
- */
-static int look_back(struct db_tx *tx, void *arg, struct error **err)
+static bool is_transferred(const struct db_instance *row, const void *arg)
 {
-	struct transfer *t = arg;
-	int64_t id = t->inst->row->row.id;
-	scoped(db_instance_done) struct db_instance row = { 0 };
-	scoped(smap_done) struct smap same = { 0 };
+	const struct transfer *t = arg;
 
-	int r = db_instance_get_by_id(tx, id, &row, err);
-	if (r < 0)
-		return r;
-
-	const char *place = smap_get_or(&row.config, KEY_PENDING, "");
-	t->is_written = strcmp(place, t->left) == 0;
-	smap_set(&same, KEY_PENDING, place);
-	return db_instance_patch_config(tx, id, &same, err);
+	return strcmp(smap_get_or(&row->config, KEY_PENDING, ""), t->left) == 0;
 }
 
 static int write_rows(struct transfer *t, struct error **err)
 {
-	struct db *db = t->inst->state->db;
-	scoped(error_freep) struct error *failed = NULL;
+	scoped(error_freep) struct error *doubt = NULL;
+	const struct instance_volatile_change change = {
+		.key = KEY_PENDING,
+		.write = write_transfer,
+		.is_written = is_transferred,
+		.arg = t,
+	};
 
-	int r = db_write(db, write_transfer, t, err);
-	if (r == 0)
-		return 0;
-	if (db_write(db, look_back, t, &failed) < 0) {
+	int r = instance_volatile_write_surely(t->inst, &change, &doubt, err);
+	t->is_unknown = doubt;
+	if (doubt)
 		log_warn("The second disk of instance \"%s\" stays until the next start: %s",
-		         t->inst->row->row.name, failed->msg);
-		t->is_unknown = true;
-		return r;
-	}
-	if (!t->is_written)
-		return r;
-
-	error_clear(err);
-	return 0;
+		         t->inst->row->row.name, doubt->msg);
+	return r;
 }
 
 /* Removes what is at the place that KEY_PENDING names, and then forgets the place. */

@@ -39,6 +39,45 @@ int instance_volatile_set(const struct instance *inst, const char *key, const ch
 	return instance_volatile_write(inst, &changes, err);
 }
 
+struct looking {
+	int64_t id;
+	const struct instance_volatile_change *change;
+	bool is_written;
+};
+
+/* This one writes too, so that nothing in doubt comes after it. */
+static int look_back(struct db_tx *tx, void *arg, struct error **err)
+{
+	struct looking *looking = arg;
+	const struct instance_volatile_change *change = looking->change;
+	scoped(db_instance_done) struct db_instance row = { 0 };
+	scoped(smap_done) struct smap same = { 0 };
+
+	int r = db_instance_get_by_id(tx, looking->id, &row, err);
+	if (r < 0)
+		return r;
+
+	looking->is_written = change->is_written(&row, change->arg);
+	smap_set(&same, change->key, smap_get_or(&row.config, change->key, ""));
+	return db_instance_patch_config(tx, looking->id, &same, err);
+}
+
+int instance_volatile_write_surely(const struct instance *inst,
+                                   const struct instance_volatile_change *change,
+                                   struct error **ret_doubt, struct error **err)
+{
+	struct looking looking = { .id = inst->row->row.id, .change = change };
+
+	int r = db_write(inst->state->db, change->write, change->arg, err);
+	if (r == 0)
+		return 0;
+	if (db_write(inst->state->db, look_back, &looking, ret_doubt) < 0 || !looking.is_written)
+		return r;
+
+	error_clear(err);
+	return 0;
+}
+
 static char *prefix_of(const char *device)
 {
 	return xasprintf("volatile.%s.", device);
