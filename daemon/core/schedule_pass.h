@@ -1,5 +1,5 @@
 /*
- * One look at what is due by now: snapshots to take, snapshots and images that expired.
+ * One look at what is due by now: snapshots to take, and those that expired.
  *
  * Each object is handled by the one member that has it, each in an operation of its own, so that
  * one that waits for something holds up nobody. An operation that still runs when the next pass
@@ -12,7 +12,7 @@
 
 #include "lib/base/error.h"
 
-struct operation_spec;
+struct operation;
 struct state;
 
 struct schedule_pass {
@@ -30,5 +30,24 @@ void schedule_pass_done(struct schedule_pass *pass);
 int64_t schedule_pass_due(const struct schedule_pass *pass, const char *text, int64_t id,
                           int64_t created);
 
-/* Starts an operation of the daemon itself; 'spec->arg' is taken. Failures are logged. */
-void schedule_pass_start(struct schedule_pass *pass, const struct operation_spec *spec);
+/* What has snapshots. Borrowed. */
+struct schedule_object {
+	const char *project, *pool, *name; /* 'pool' is a volume's. */
+	const char *id, *url;              /* 'id' is unique among all objects. */
+};
+
+/* How they are taken and removed, by operations of which the words are LXD's. */
+struct schedule_kind {
+	const char *take_text, *expire_text;
+	int (*take)(struct state *state, const struct schedule_object *object, struct operation *op,
+	            struct error **err);
+	int (*expire)(struct state *state, const struct schedule_object *object,
+	              const char *snapshot, struct operation *op, struct error **err);
+};
+
+/*
+ * Starts an operation of the daemon itself that removes the snapshots 'expired_take', or takes one
+ * if that is NULL. Failures are logged.
+ */
+void schedule_pass_start(struct schedule_pass *pass, const struct schedule_kind *kind,
+                         const struct schedule_object *object, char **expired_take);

@@ -1,10 +1,7 @@
 #include "daemon/instance/instance_schedule.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/operation.h"
 #include "daemon/core/schedule_pass.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance_service.h"
@@ -22,92 +19,61 @@
 
 #define SCHEDULE "snapshots.schedule"
 
-struct job {
-	struct state *state;
-	char *project, *name;
-	char **expired; /* Snapshots to remove; NULL: one is to be taken. */
-};
-
-static void job_free(void *arg)
+/* The snapshot that the instance gets; its name is owned by the caller. */
+static int prepare(const struct instance *inst, char **ret_name,
+                   struct instance_snapshot_new *ret_new, struct error **err)
 {
-	struct job *job = arg;
-
-	free(job->project);
-	free(job->name);
-	strv_free(job->expired);
-	free(job);
-}
-
-static int take(struct operation *op, void *arg, struct error **err)
-{
-	const struct job *job = arg;
-	scoped(instance_freep) struct instance *inst = NULL;
-	scoped_free char *name = NULL;
-
-	int r = instance_load(job->state, job->project, job->name, &inst, err);
+	int r = instance_snapshot_next_name(inst, ret_name, err);
 	if (r == 0)
-		r = instance_snapshot_next_name(inst, &name, err);
-	if (r == 0)
-		r = instance_snapshot_check_name(name, err);
+		r = instance_snapshot_check_name(*ret_name, err);
 	if (r < 0)
 		return r;
 
-	const struct instance_snapshot_new new = {
-		.name = name,
+	*ret_new = (struct instance_snapshot_new){
+		.name = *ret_name,
 		.expires = instance_snapshot_expiry(inst),
 	};
-	return instance_snapshot_create(job->state, job->project, job->name, &new, op, err);
+	return 0;
 }
 
-static int expire(struct operation *op, void *arg, struct error **err)
+static int take(struct state *state, const struct schedule_object *object, struct operation *op,
+                struct error **err)
 {
-	const struct job *job = arg;
+	scoped(instance_freep) struct instance *inst = NULL;
+	scoped_free char *name = NULL;
+	struct instance_snapshot_new new;
 
-	STRV_FOREACH (name, job->expired) {
-		int r = instance_snapshot_delete(job->state, job->project, job->name, name, false,
-		                                 op, err);
+	int r = instance_load(state, object->project, object->name, &inst, err);
+	if (r == 0)
+		r = prepare(inst, &name, &new, err);
+	return r < 0 ? r
+	             : instance_snapshot_create(state, object->project, object->name, &new, op,
+	                                        err);
+}
 
-		/* Somebody else was faster. */
-		if (r == -ENOENT) {
-			error_clear(err);
-			continue;
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
+static int expire(struct state *state, const struct schedule_object *object, const char *snapshot,
+                  struct operation *op, struct error **err)
+{
+	return instance_snapshot_delete(state, object->project, object->name, snapshot, false, op,
+	                                err);
 }
 
 static void start(struct schedule_pass *pass, const struct instance *inst, char **expired_take)
 {
-	const struct db_instance *row = &inst->row->row;
-	struct job *job = xcalloc(1, sizeof(*job));
-	scoped_free char *key =
-		xasprintf("schedule/%s/%s", expired_take ? "end" : "take", inst->id);
+	static const struct schedule_kind kind = {
+		.take_text = "Snapshotting instance",
+		.expire_text = "Cleaning up expired instance snapshots",
+		.take = take,
+		.expire = expire,
+	};
+	const struct schedule_object object = {
+		.project = inst->row->row.project,
+		.name = inst->row->row.name,
+		.id = inst->id,
+		.url = inst->url,
+	};
 
-	job->state = pass->state;
-	job->project = xstrdup(row->project);
-	job->name = xstrdup(row->name);
-	job->expired = expired_take;
-	schedule_pass_start(
-		pass, &(struct operation_spec){
-			      .project = row->project,
-			      .description = expired_take ? "Cleaning up expired instance snapshots"
-	                                                  : "Snapshotting instance",
-			      .entity_url = inst->url,
-			      .conflict = key,
-			      .run = expired_take ? expire : take,
-			      .free_arg = job_free,
-			      .arg = job,
-		      });
-}
-
-static bool is_allowed(const struct db_view *view, const struct instance *inst)
-{
-	const struct db_project *project = db_cache_project(view, inst->row->row.project);
-	scoped(error_freep) struct error *ignored = NULL;
-
-	return !project || project_limits_check_snapshots(project, &ignored) == 0;
+	schedule_pass_start(pass, &kind, &object, expired_take);
 }
 
 /* Whether the instance gets a snapshot now. */
@@ -126,7 +92,7 @@ static bool is_due(const struct schedule_pass *pass, const struct instance *inst
 	if (!instance_is_running(inst) &&
 	    !parse_is_true(smap_get(config, "snapshots.schedule.stopped")))
 		return false;
-	return is_allowed(inst->view, inst);
+	return project_limits_allow_snapshots(inst->view, inst->row->row.project);
 }
 
 static void look_at(const struct instance *inst, void *arg)
@@ -170,24 +136,14 @@ int instance_schedule_run(struct state *state, char ***ret_operations, struct er
 int instance_schedule_startup(const struct instance *inst, struct operation *op, struct error **err)
 {
 	const char *text = smap_get(&inst->row->config, SCHEDULE);
-	scoped(db_cache_view_unrefp) struct db_view *view = NULL;
 	scoped_free char *name = NULL;
+	struct instance_snapshot_new new;
 	struct schedule schedule;
 
-	if (str_is_empty(text) || schedule_parse(text, 0, &schedule) < 0 || !schedule.is_startup)
+	if (str_is_empty(text) || schedule_parse(text, 0, &schedule) < 0 || !schedule.is_startup ||
+	    !project_limits_allow_snapshots(inst->view, inst->row->row.project))
 		return 0;
 
-	int r = db_cache_view(inst->state->cache, DB_PROJECTS, &view, err);
-	if (r < 0 || !is_allowed(view, inst))
-		return r;
-	r = instance_snapshot_next_name(inst, &name, err);
-	if (r == 0)
-		r = instance_snapshot_check_name(name, err);
-	if (r < 0)
-		return r;
-	const struct instance_snapshot_new new = {
-		.name = name,
-		.expires = instance_snapshot_expiry(inst),
-	};
-	return instance_snapshot_create_locked(inst, &new, op, err);
+	int r = prepare(inst, &name, &new, err);
+	return r < 0 ? r : instance_snapshot_create_locked(inst, &new, op, err);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/project/project_conf.h"
+#include "db/cache.h"
 #include "db/db.h"
 #include "db/device_rows.h"
 #include "db/instances.h"
@@ -527,6 +528,13 @@ int project_limits_check_snapshots(const struct db_project *project, struct erro
 		                 project->name);
 
 	return 0;
+}
+
+bool project_limits_allow_snapshots(const struct db_view *view, const char *project)
+{
+	const struct db_project *row = db_cache_project(view, project);
+
+	return !row || !is_blocked(row, "restricted.snapshots");
 }
 
 int project_limits_check_backups(const struct db_project *project, struct error **err)

@@ -14,6 +14,7 @@
 struct db_devices;
 struct db_project;
 struct db_tx;
+struct db_view;
 struct smap;
 
 /*
@@ -56,6 +57,9 @@ int project_limits_disk_within(const struct db_project *project, const struct sm
 /* Whether snapshots and backups are allowed: 403. */
 int project_limits_check_snapshots(const struct db_project *project, struct error **err);
 int project_limits_check_backups(const struct db_project *project, struct error **err);
+
+/* The same for snapshots that nobody asks for. */
+bool project_limits_allow_snapshots(const struct db_view *view, const char *project);
 
 /*
  * restricted.cluster.target and restricted.cluster.groups: whether 'target' (a member, "@group" or

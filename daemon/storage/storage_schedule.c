@@ -1,11 +1,8 @@
 #include "daemon/storage/storage_schedule.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/cluster.h"
-#include "daemon/core/operation.h"
 #include "daemon/core/schedule_pass.h"
 #include "daemon/core/state.h"
 #include "daemon/project/project_limits.h"
@@ -17,81 +14,49 @@
 #include "lib/base/date.h"
 #include "lib/base/strv.h"
 
-struct job {
-	struct state *state;
-	char *project, *pool, *name;
-	char **expired; /* Snapshots to remove; NULL: one is to be taken. */
-};
-
-static void job_free(void *arg)
+static int take(struct state *state, const struct schedule_object *object, struct operation *op,
+                struct error **err)
 {
-	struct job *job = arg;
-
-	free(job->project);
-	free(job->pool);
-	free(job->name);
-	strv_free(job->expired);
-	free(job);
-}
-
-static int take(struct operation *op, void *arg, struct error **err)
-{
-	const struct job *job = arg;
-	const struct storage_volume_id id = { job->project, job->pool, job->name };
+	const struct storage_volume_id id = { object->project, object->pool, object->name };
 	scoped_free char *name = NULL;
 
-	int r = storage_volume_snapshot_name(job->state, &id, &name, err);
+	int r = storage_volume_snapshot_name(state, &id, &name, err);
 	if (r == 0)
-		r = storage_volume_snapshot_check(job->state, &id, name, err);
+		r = storage_volume_snapshot_check(state, &id, name, err);
 	if (r < 0)
 		return r;
 	const struct storage_volume_snapshot_new new = { .name = name };
-	return storage_volume_snapshot_create(job->state, op, &id, &new, err);
+	return storage_volume_snapshot_create(state, op, &id, &new, err);
 }
 
-static int expire(struct operation *op, void *arg, struct error **err)
+static int expire(struct state *state, const struct schedule_object *object, const char *snapshot,
+                  struct operation *op, struct error **err)
 {
-	const struct job *job = arg;
-	const struct storage_volume_id id = { job->project, job->pool, job->name };
+	const struct storage_volume_id id = { object->project, object->pool, object->name };
 
-	STRV_FOREACH (name, job->expired) {
-		int r = storage_volume_snapshot_delete(job->state, op, &id, name, err);
-
-		/* Somebody else was faster. */
-		if (r == -ENOENT) {
-			error_clear(err);
-			continue;
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return storage_volume_snapshot_delete(state, op, &id, snapshot, err);
 }
 
 static void start(struct schedule_pass *pass, const struct db_storage_volume *row,
                   char **expired_take)
 {
-	struct job *job = xcalloc(1, sizeof(*job));
+	static const struct schedule_kind kind = {
+		.take_text = "Creating storage volume snapshot",
+		.expire_text = "Cleaning up expired volume snapshots",
+		.take = take,
+		.expire = expire,
+	};
 	scoped_free char *url = storage_usage_volume_url(row);
-	scoped_free char *key =
-		xasprintf("schedule/%s/%lld", expired_take ? "end" : "take", (long long)row->id);
+	scoped_free char *id = xasprintf("%lld", (long long)row->id);
+	const struct schedule_object object = {
+		.project = row->project,
+		.pool = row->pool,
+		.name = row->name,
+		.id = id,
+		.url = url,
+	};
 
-	job->state = pass->state;
-	job->project = xstrdup(row->project);
-	job->pool = xstrdup(row->pool);
-	job->name = xstrdup(row->name);
-	job->expired = expired_take;
-	schedule_pass_start(
-		pass, &(struct operation_spec){
-			      .project = row->project,
-			      .description = expired_take ? "Cleaning up expired volume snapshots"
-	                                                  : "Creating storage volume snapshot",
-			      .entity_url = url,
-			      .conflict = key,
-			      .run = expired_take ? expire : take,
-			      .free_arg = job_free,
-			      .arg = job,
-		      });
+	schedule_pass_start(pass, &kind, &object, expired_take);
 }
 
 static bool is_ours(const struct schedule_pass *pass, const struct db_storage_volume *row,
@@ -102,14 +67,6 @@ static bool is_ours(const struct schedule_pass *pass, const struct db_storage_vo
 	if (*row->member)
 		return strcmp(row->member, here) == 0;
 	return !state_is_clustered(pass->state) || cluster_is_leader(pass->state->cluster);
-}
-
-static bool is_allowed(const struct db_view *view, const struct db_storage_volume *row)
-{
-	const struct db_project *project = db_cache_project(view, row->project);
-	scoped(error_freep) struct error *ignored = NULL;
-
-	return !project || project_limits_check_snapshots(project, &ignored) == 0;
 }
 
 /* Whether one was taken since, before a restart or on the member that the volume came from. */
@@ -177,7 +134,8 @@ int storage_schedule_look(struct schedule_pass *pass, struct error **err)
 			start(pass, row, names);
 		int64_t due = schedule_pass_due(pass, smap_get(&row->config, "snapshots.schedule"),
 		                                row->id, row->created);
-		if (due != DATE_NONE && is_allowed(view, row) && !is_taken(pass, row, due))
+		if (due != DATE_NONE && project_limits_allow_snapshots(view, row->project) &&
+		    !is_taken(pass, row, due))
 			start(pass, row, NULL);
 	}
 	db_storage_volume_snapshot_list_done(&expired.rows);
