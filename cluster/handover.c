@@ -201,6 +201,7 @@ static int replace_role(struct cluster *cluster, const char *address, struct err
 
 int handover_leader_take(struct cluster *cluster, struct json_object *request, struct error **err)
 {
+	scoped(error_freep) struct error *failure = NULL;
 	const char *address = NULL;
 	int r = jv_need_string(request, "address", &address, err);
 	if (r < 0)
@@ -211,6 +212,9 @@ int handover_leader_take(struct cluster *cluster, struct json_object *request, s
 	mutex_lock(&cluster->membership);
 	r = replace_role(cluster, address, err);
 	mutex_unlock(&cluster->membership);
+	/* What is shown here says so at once; the others hear of it with the next heartbeat. */
+	if (r >= 0 && cluster_members_refresh(cluster, &failure) < 0)
+		log_warn("Failed reading the members: %s", failure->msg);
 
 	return r;
 }
