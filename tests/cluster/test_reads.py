@@ -3,6 +3,7 @@
 The bounds are ten times what was measured (docs/PERFORMANCE.md); what they catch is a read that
 asks every member, the database or a new connection each time.
 """
+import concurrent.futures
 import contextlib
 import os
 import threading
@@ -36,11 +37,8 @@ def cost(bed, member, path, connections, n=150):
     """CPU time of all daemons for one request, in ms."""
     ask(member, path, 5)
     before = cpu_ms(bed)
-    threads = [threading.Thread(target=ask, args=(member, path, n)) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+        list(pool.map(lambda _: ask(member, path, n), range(connections)))
     return (cpu_ms(bed) - before) / (n * connections)
 
 
@@ -72,9 +70,8 @@ def test_no_list_is_old(bed):
         while not over.is_set():
             ask(member, LIST, 5)
 
-    threads = [threading.Thread(target=others, args=(m,)) for m in bed.members for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    pool = concurrent.futures.ThreadPoolExecutor(6)
+    asking = [pool.submit(others, m) for m in bed.members for _ in range(2)]
     try:
         for round_ in range(5):
             for action, shown in (('freeze', 'Frozen'), ('unfreeze', 'Running'), ('stop', 'Stopped'), ('start', 'Running')):
@@ -86,6 +83,7 @@ def test_no_list_is_old(bed):
                     assert reader.api('GET', '/1.0/instances/s1')['description'] == f'{round_} {member.name}'
     finally:
         over.set()
-        for thread in threads:
-            thread.join()
+        pool.shutdown()
         kit.delete_all(bed)
+    for one in asking:
+        one.result()

@@ -191,3 +191,11 @@ def until(check, timeout=30, what='it'):
     while not check():
         assert time.monotonic() < deadline, f'{what} does not come true'
         time.sleep(0.02)
+
+
+def until_nothing(wrong, timeout=30):
+    """Asks what is wrong until it is nothing; fails with what was wrong last."""
+    deadline = time.monotonic() + timeout
+    while found := wrong():
+        assert time.monotonic() < deadline, '; '.join(found)
+        time.sleep(0.02)
