@@ -93,20 +93,26 @@ ESCAPES = {
 }
 
 
-def create(w, data, name):
-    """An instance of an image; what fails is fine."""
+def create(w, data, name, look=lambda: None):
+    """An instance of an image; what fails is fine. 'look' is called while it is there; whether it was."""
     answer = upload(w.client, data)
     if answer.status != 202:
-        return
+        return False
     op = w.client.wait(answer)
     if op["status"] != "Success":
-        return
+        return False
     fingerprint = op["metadata"]["fingerprint"]
     answer = w.client.post("/1.0/instances", {"name": name, "profiles": ["p1"], "source": {
         "type": "image", "fingerprint": fingerprint}})
-    if answer.status == 202 and w.client.wait(answer)["status"] == "Success":
-        w.wait(w.client.delete("/1.0/instances/" + name))
-    w.wait(w.client.delete("/1.0/images/" + fingerprint))
+    is_made = answer.status == 202 and w.client.wait(answer)["status"] == "Success"
+    try:
+        if is_made:
+            look()
+    finally:
+        if is_made:
+            w.wait(w.client.delete("/1.0/instances/" + name))
+        w.wait(w.client.delete("/1.0/images/" + fingerprint))
+    return is_made
 
 
 @pytest.mark.parametrize("case", ESCAPES)
@@ -131,7 +137,15 @@ def test_devices_of_an_archive_are_none_of_the_hosts(world, name):  # noqa: F811
         info = tarfile.TarInfo("rootfs/mem")
         info.type, info.devmajor, info.devminor, info.mode = tarfile.CHRTYPE, 1, 1, 0o666
         t.addfile(info)
-    create(world, data.getvalue(), name)
+
+    def look():
+        """Nobody but root gets to it on the host, and the daemon reads it for nobody."""
+        assert os.stat(world.daemon.directory + "/storage-pools/pool/containers/" + name).st_mode & 0o007 == 0
+        url = "/1.0/instances/%s/files?path=/mem" % name
+        assert refused(world.client.get(url))
+        assert refused(world.client.request("POST", url, b"x", {"X-LXD-type": "file"}))
+
+    assert create(world, data.getvalue(), name, look)
 
 
 @pytest.mark.parametrize("parts", [

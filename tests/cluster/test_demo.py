@@ -1,4 +1,5 @@
 """The demo as a reader runs it: with its output in a pipe, kept, used from outside, and taken down without a trace."""
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -22,6 +23,16 @@ def processes_in(folder):
     return found
 
 
+def mounted_in(folder):
+    """The processes that see something mounted below a folder: members have mounts of their own."""
+    found = []
+    for path in pathlib.Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):
+            if str(folder) in (path / 'mountinfo').read_text():
+                found.append(path.name)
+    return found
+
+
 def test_the_demo_is_kept_and_stopped():
     with tempfile.TemporaryDirectory(prefix='muster-demo-', dir='/var/tmp') as top:
         pathlib.Path(top).chmod(0o711)  # For the roots of the containers.
@@ -37,8 +48,9 @@ def test_the_demo_is_kept_and_stopped():
             rows = bed.members[1].api('GET', '/1.0/instances?recursion=1')
             assert sorted(r['name'] for r in rows) == sorted(f'c{n}' for n in range(1, 13))
             assert {r['status'] for r in rows} == {'Running'}
+            assert processes_in(folder) and mounted_in(folder)
         finally:
             subprocess.run(['/usr/bin/python3', DEMO, '--stop'], env=env, check=True, timeout=100)
         assert not folder.exists()
         assert not processes_in(folder)
-        assert str(folder) not in pathlib.Path('/proc/self/mountinfo').read_text()
+        assert not mounted_in(folder)
