@@ -53,8 +53,26 @@ class Terminal:
         before, _, self.out = self.out.partition(text)
         return before
 
+    def has(self, text, timeout=1):
+        """Whether 'text' has come or comes so soon."""
+        if text not in self.out and select.select([self.fd], [], [], timeout)[0]:
+            self.out += os.read(self.fd, 65536)
+        return text in self.out
+
     def type(self, text):
         os.write(self.fd, text)
+
+    def wait_taken(self, timeout=20):
+        """Until the client has read what was typed. It only looks at the first byte of what it reads at once."""
+        side = os.open(f"/proc/{self.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
+        deadline = time.monotonic() + timeout
+        try:
+            # What is on its way to that side arrives before this looks; nobody tells when it is gone again.
+            while select.select([side], [], [], 0)[0]:
+                assert time.monotonic() < deadline, "the client does not read"
+                time.sleep(0.001)
+        finally:
+            os.close(side)
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
@@ -85,11 +103,14 @@ def test_exec_in_a_terminal(env):
     t.type(b"stty size; tty\r")
     t.wait_for(b"33 77")
     t.wait_for(b"/dev/pts/")
-    t.resize(50, 120)
-    t.type(b"sleep 0.2; stty size; echo $((40 + 2))\r")
-    t.wait_for(b"50 120")
+    # What is typed and the size go separate ways: the shell waits for the signal that says it has changed.
+    t.type(b"sleep 1000 & trap 'stty size; kill $!' WINCH; echo $((40 + 2)); wait\r")
     t.wait_for(b"42")
-    t.type(b"echo $((50 + 5)); sleep 1000\r")
+    t.resize(50, 120)
+    t.wait_for(b"50 120")
+    t.wait_for(b"# ")
+    # A process that says itself that it runs: a signal between two commands of the shell's own is nobody's.
+    t.type(b"sh -c 'echo $((50 + 5)); exec sleep 1000'\r")
     t.wait_for(b"55")
     t.type(b"\x03")
     t.wait_for(b"# ")
@@ -109,10 +130,13 @@ def test_a_signal_is_passed_on(env):
 def test_console(env, container):
     t = Terminal(env, "console", "c1")
     t.wait_for(b"<ctrl>+a q")
-    container.output("sh", "-c", "echo seen > /dev/console")
-    t.wait_for(b"seen")
+    deadline = time.monotonic() + 60
+    while not t.has(b"seen"):
+        # What is written before somebody is on the console goes into its log alone.
+        assert time.monotonic() < deadline, t.out
+        assert container.output("sh", "-c", "echo seen > /dev/console")[0] == 0
     t.type(b"\x01")
-    time.sleep(0.3)  # The client looks at the first byte of each read only.
+    t.wait_taken()
     t.type(b"q")
     assert t.end() == 0
     assert b"seen" in lxc(env, "console", "c1", "--show-log").stdout
