@@ -36,6 +36,7 @@ def test_idle_memory(fresh):
         assert daemon.client.patch("/1.0/profiles/p", {"description": str(number)}).status == 202
         daemon.client.get("/1.0/profiles", recursion=1)
     deadline = time.monotonic() + 120
+    # The kernel tells nobody that another process has given memory back: it is looked at again.
     while memory(daemon.process.pid)["Anonymous"] > before["Anonymous"] + 8 * MIB:
         assert time.monotonic() < deadline, "the memory of a burst is not given back"
         time.sleep(0.5)
@@ -48,7 +49,7 @@ def test_idle_wake_ups(fresh):
     counts = []
     for _ in range(3):
         before, start = wake_ups(daemon.process.pid), time.monotonic()
-        time.sleep(3)
+        time.sleep(3)  # This is the measurement: a daemon at rest does nothing that could be waited for.
         counts.append((wake_ups(daemon.process.pid) - before) / (time.monotonic() - start))
     print("wake-ups a second: %.1f" % min(counts))
     assert min(counts) < 8, counts

@@ -14,7 +14,11 @@ import testbed  # noqa: E402
 
 
 class PolledMember(testbed.Member):
-    """Ready when its socket answers: LXD tells a service manager nothing unless one started it."""
+    """Ready when its socket answers: LXD tells a service manager nothing unless one started it.
+
+    So it is asked again and again. Its socket being there, which could be waited for, is earlier: it
+    listens before it answers, and a member that starts again finds the socket of the last time.
+    """
 
     def start(self, timeout=60, environment=None):
         env = {k: v for k, v in os.environ.items() if not k.startswith(('LISTEN_', 'LXD_', 'MUSTER_', 'NOTIFY_'))}

@@ -128,7 +128,10 @@ class Run:
         return self.others()[0]
 
     def persist(self, member, *request):
-        """A request until it is answered well: LXD refuses for some seconds after the loss of its leader."""
+        """A request until it is answered well: LXD refuses for some seconds after the loss of its leader.
+
+        How long that is is what is measured; it says nowhere that it is over.
+        """
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -139,13 +142,15 @@ class Run:
                 time.sleep(0.005)
 
     def settle(self):
-        """Until all members are online and vote."""
+        """Until all members are online and three vote; neither peer has an event for that."""
         deadline = time.monotonic() + 60
-        voters = {'database', 'database-leader'}
-        while self.count > 1 and time.monotonic() < deadline:
+        voters, wanted = {'database', 'database-leader'}, 3 if self.count > 2 else 1
+        while self.count > 1:
             rows = self.persist(self.bed.members[0], 'GET', '/1.0/cluster/members?recursion=1')
-            if all(r['status'] == 'Online' for r in rows) and sum(bool(voters & set(r['roles'])) for r in rows) >= 3:
+            if all(r['status'] == 'Online' for r in rows) and sum(bool(voters & set(r['roles'])) for r in rows) >= wanted:
                 return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f'the cluster does not settle: {rows}')
             time.sleep(0.1)
 
 

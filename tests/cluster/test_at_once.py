@@ -298,7 +298,8 @@ def test_a_daemon_that_ends_is_not_woken(bed):
     member.stop()
     member.start()
     process = bed.processes[-1]
-    # Longer than the service lives, so that it is gone when the thread goes on.
+    # Longer than the service lives, so that it is gone when the thread goes on. A time, since a daemon that has
+    # come so far answers no request that could let the thread go.
     failpoints.arm(member, 'member.wake=stall:4000')
     leader.api('PATCH', '/1.0/cluster/members/m1', {'description': 'another one'})
     failpoints.wait_passed(member)
