@@ -289,7 +289,7 @@ static int run_disable(struct operation *op, void *arg, struct error **err)
 }
 
 static int start(struct request *req, struct response *res, const char *description,
-                 operation_run *run, struct enabling **e, struct error **err)
+                 operation_run *run, struct enabling *e_take, struct error **err)
 {
 	scoped(operation_unrefp) struct operation *op = NULL;
 	const struct operation_spec spec = {
@@ -298,15 +298,11 @@ static int start(struct request *req, struct response *res, const char *descript
 		.may_not_cancel = true,
 		.run = run,
 		.free_arg = enabling_free,
-		.arg = *e,
+		.arg = e_take,
 	};
 
 	int r = operation_new_for(req, &spec, &op, err);
-	if (r < 0)
-		return r;
-
-	TAKE_PTR(*e);
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 static int cluster_put(struct request *req, struct response *res, struct error **err)
@@ -330,7 +326,7 @@ static int cluster_put(struct request *req, struct response *res, struct error *
 	if (!is_enabled) {
 		if (!state_is_clustered(req->state))
 			return error_set(err, 400, "This server is not clustered");
-		return start(req, res, "Disabling clustering", run_disable, &e, err);
+		return start(req, res, "Disabling clustering", run_disable, TAKE_PTR(e), err);
 	}
 
 	if (state_is_clustered(req->state))
@@ -351,9 +347,9 @@ static int cluster_put(struct request *req, struct response *res, struct error *
 		return r;
 
 	if (*e->token || *e->cluster_address)
-		return start(req, res, "Joining cluster", run_join, &e, err);
+		return start(req, res, "Joining cluster", run_join, TAKE_PTR(e), err);
 
-	return start(req, res, "Creating bootstrap node", run_bootstrap, &e, err);
+	return start(req, res, "Creating bootstrap node", run_bootstrap, TAKE_PTR(e), err);
 }
 
 static int certificate_put(struct request *req, struct response *res, struct error **err)

@@ -226,11 +226,7 @@ static int image_remove(struct request *req, struct response *res, struct error 
 		.arg = d,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		deletion_free(d);
-		return r;
-	}
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 /* One file after the other, with what multipart/form-data puts around them. */

@@ -207,10 +207,8 @@ static int upload(struct request *req, struct response *res, struct error **err)
 		.arg = u,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		upload_free(u);
+	if (r < 0)
 		return r;
-	}
 	/* With it the sender may wait for the end. */
 	if (secret)
 		operation_set_metadata_key(op, "secret", jv_of_string(secret));

@@ -191,11 +191,7 @@ int images_publish(struct request *req, struct response *res, struct json_object
 		.arg = p,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		publishing_free(p);
-		return r;
-	}
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 int images_publish_owner(struct request *req, char **ret_member, struct error **err)

@@ -163,11 +163,7 @@ static int pull(struct request *req, struct response *res, struct json_object *b
 		.arg = p,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		pulling_free(p);
-		return r;
-	}
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 /* --- Secrets for those who send --- */
@@ -353,11 +349,7 @@ static int export_post(struct request *req, struct response *res, struct error *
 		.arg = p,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		pushing_free(p);
-		return r;
-	}
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 /* clang-format off */

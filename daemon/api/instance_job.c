@@ -48,10 +48,8 @@ int instance_job_start(struct request *req, struct response *res, const struct i
 		.arg = job,
 	};
 	int r = operation_new_for(req, &operation, &op, err);
-	if (r < 0) {
-		free_job(job);
+	if (r < 0)
 		return r;
-	}
 
 	operation_add_resource(op, "instances", inst->url);
 	if (spec->original_url)

@@ -139,10 +139,8 @@ static int state_put(struct request *req, struct response *res, struct error **e
 		.arg = change,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		free_change(change);
+	if (r < 0)
 		return r;
-	}
 
 	operation_add_resource(op, "instances", inst->url);
 	return response_operation(res, op, err);

@@ -451,10 +451,8 @@ static int instance_remove(struct request *req, struct response *res, struct err
 		.arg = deletion,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		free_deletion(deletion);
+	if (r < 0)
 		return r;
-	}
 
 	operation_add_resource(op, "instances", inst->url);
 	return response_operation(res, op, err);

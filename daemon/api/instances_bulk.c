@@ -227,11 +227,7 @@ static int instances_put(struct request *req, struct response *res, struct error
 		.arg = bulk,
 	};
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		free_bulk(bulk);
-		return r;
-	}
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 /* clang-format off */

@@ -179,12 +179,7 @@ static int operation_wait_post(struct request *req, struct response *res, struct
 	};
 
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		free(p);
-		return r;
-	}
-
-	return response_operation(res, op, err);
+	return r < 0 ? r : response_operation(res, op, err);
 }
 
 /* Moves this daemon's wall clock: {"shift": "25h"} from the real one. */

@@ -248,10 +248,8 @@ static int create(struct request *req, struct response *res, const char *type, s
 	};
 	bool is_quick = c->fd < 0 && !c->source_name;
 	r = operation_new_for(req, &spec, &op, err);
-	if (r < 0) {
-		creating_free(c);
+	if (r < 0)
 		return r;
-	}
 	/* Clients older than the API's change do not wait for an empty volume. */
 	return is_quick ? response_operation_done(res, op, err) : response_operation(res, op, err);
 }

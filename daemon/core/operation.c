@@ -201,13 +201,11 @@ void operation_unref(struct operation *op)
 		operation_free(op);
 }
 
-int operation_new(struct state *state, const struct operation_spec *spec, struct operation **ret_op,
-                  struct error **err)
+/* Counts it among those that are under way. */
+static int admit(struct state *state, const struct operation_spec *spec, struct error **err)
 {
 	struct operations *table = state->operations;
 
-	assert(spec->description && (spec->run || spec->connect));
-	assert((spec->class == OPERATION_WEBSOCKET) == (spec->connect != NULL));
 	if (atomic_load(&state->is_shutting_down))
 		return error_set(err, 503, "The daemon is shutting down");
 
@@ -228,6 +226,20 @@ int operation_new(struct state *state, const struct operation_spec *spec, struct
 		                 spec->description);
 	if (is_full)
 		return error_set(err, 503, "Too many operations");
+	return 0;
+}
+
+int operation_new(struct state *state, const struct operation_spec *spec, struct operation **ret_op,
+                  struct error **err)
+{
+	assert(spec->description && (spec->run || spec->connect));
+	assert((spec->class == OPERATION_WEBSOCKET) == (spec->connect != NULL));
+	int r = admit(state, spec, err);
+	if (r < 0) {
+		if (spec->free_arg)
+			spec->free_arg(spec->arg);
+		return r;
+	}
 
 	struct operation *op = xcalloc(1, sizeof(*op));
 

@@ -87,8 +87,8 @@ struct operation_spec {
 };
 
 /*
- * Makes one, pending, with a reference for the caller. 'spec->arg' is taken on success. 409 if one
- * with the same conflict text is under way, 503 when too many are.
+ * Makes one, pending, with a reference for the caller. 'spec->arg' is taken: on failure it is freed
+ * at once. 409 if one with the same conflict text is under way, 503 when too many are.
  */
 int operation_new(struct state *state, const struct operation_spec *spec, struct operation **ret_op,
                   struct error **err);

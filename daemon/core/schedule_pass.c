@@ -111,8 +111,6 @@ void schedule_pass_start(struct schedule_pass *pass, const struct schedule_kind 
 	};
 
 	int r = operation_new(pass->state, &spec, &op, &err);
-	if (r < 0)
-		job_free(job);
 	if (r == 0)
 		r = operation_start(op, &err);
 	if (r == 0)

@@ -446,8 +446,6 @@ int instance_create_operation(struct request *req, const char *project, const ch
 	r = operation_new_for(req, &spec, ret_op, err);
 	if (r == 0)
 		operation_add_resource(*ret_op, "instances", inst->url);
-	else
-		running_free(running);
 	instance_free(inst);
 	return r;
 }

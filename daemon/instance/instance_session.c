@@ -514,10 +514,8 @@ int instance_session_new(struct state *state, const struct operation_spec *spec,
 	mine.free_arg = release;
 	mine.arg = s;
 	int r = operation_new(state, &mine, ret_op, err);
-	if (r < 0) {
-		session_unref(s);
+	if (r < 0)
 		return r;
-	}
 
 	s->setup = *setup;
 	s->op = operation_ref(*ret_op);

@@ -109,11 +109,7 @@ int member_plan_operation(struct state *state, const struct db_plan *plan,
 		.free_arg = free_job,
 		.arg = job,
 	};
-	int r = operation_new(state, &spec, ret_op, err);
-	if (r < 0)
-		free_job(job);
-
-	return r;
+	return operation_new(state, &spec, ret_op, err);
 }
 
 static int list_open(struct db_tx *tx, void *arg, struct error **err)

@@ -220,10 +220,8 @@ int storage_send_offer(struct request *req, const struct storage_send_volume *se
 	offer->is_alone = send->is_alone;
 	offer->claimed = cancel_new(NULL);
 	int r = operation_new_for(req, &spec, ret_op, err);
-	if (r < 0) {
-		offer_free(offer);
+	if (r < 0)
 		return r;
-	}
 	(void)operation_add_secret(*ret_op, "control");
 	(void)operation_add_secret(*ret_op, "fs");
 	mutex_lock(&s->lock);

@@ -121,16 +121,27 @@ static void a_cancel_ends_it(void **state)
 	assert_true(operation_cancel(op, &err) < 0);
 }
 
+static void count_free(void *arg)
+{
+	int *n = arg;
+
+	(*n)++;
+}
+
 static void conflicts_are_refused_while_one_runs(void **state)
 {
 	scoped(error_freep) struct error *err = NULL;
+	int n_freed = 0;
 	const struct operation_spec spec = { .description = "B",
 		                             .conflict = "x",
-		                             .run = break_down };
+		                             .run = break_down,
+		                             .free_arg = count_free,
+		                             .arg = &n_freed };
 	struct operation *op = start(*state, hang, NULL, "x"), *other = NULL;
 
 	assert_int_equal(operation_new(*state, &spec, &other, &err), -EEXIST);
 	assert_int_equal(err->status, 409);
+	assert_int_equal(n_freed, 1);
 	error_free(TAKE_PTR(err));
 	assert_int_equal(operation_cancel(op, &err), 0);
 	operation_wait(op);
@@ -140,6 +151,7 @@ static void conflicts_are_refused_while_one_runs(void **state)
 	assert_string_equal(err->msg, "No luck");
 	operation_unref(other);
 	operation_unref(op);
+	assert_int_equal(n_freed, 2);
 }
 
 static void count_end(struct operation *op, void *arg)
