@@ -121,6 +121,11 @@ bool cluster_is_leader(struct cluster *cluster)
 	return !cluster_is_enabled(cluster) || gateway_is_leader(cluster->gateway);
 }
 
+bool cluster_is_leader_now(struct cluster *cluster)
+{
+	return !cluster_is_enabled(cluster) || gateway_is_leader_now(cluster->gateway);
+}
+
 struct member_list *cluster_members(struct cluster *cluster)
 {
 	mutex_lock(&cluster->lock);

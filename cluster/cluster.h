@@ -83,6 +83,9 @@ int64_t cluster_member_id(struct cluster *cluster);
 /* True when this member leads; a standalone server always does. Does not block. */
 bool cluster_is_leader(struct cluster *cluster);
 
+/* The same, but "no" is never old: asks the local node first, like gateway_is_leader_now(). */
+bool cluster_is_leader_now(struct cluster *cluster);
+
 /* Whether anybody leads, as far as is known here: while not, whoever asks the database waits. */
 bool cluster_is_led(struct cluster *cluster);
 

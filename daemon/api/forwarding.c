@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cluster/cluster.h"
@@ -22,7 +21,6 @@
 #include "daemon/core/state.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cancel.h"
-#include "lib/base/date.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
@@ -34,8 +32,6 @@
 
 #define HOPS_HEADER "X-Muster-Hops"
 #define MAX_HOPS 3
-#define LEADING_MS 1000
-#define LEADING_PAUSE_MS 10
 
 /* Headers that belong to one connection or that are made anew. */
 static const char *const not_passed_on[] = {
@@ -292,15 +288,12 @@ static int find_member(struct request *req, const char *member, char **ret_addre
 }
 
 /* Whoever sent it here took this member for the leader, and may have known it first. */
-static void wait_until_leading(struct request *req)
+static bool leads(struct request *req)
 {
-	const struct timespec pause = { .tv_nsec = LEADING_PAUSE_MS * 1000000L };
-	int64_t deadline = date_deadline(LEADING_MS);
+	struct cluster *cluster = req->state->cluster;
 
-	if (forwarding_hops(req) == 0)
-		return;
-	while (!cluster_is_leader(req->state->cluster) && date_left(deadline) != 0)
-		nanosleep(&pause, NULL);
+	return forwarding_hops(req) == 0 ? cluster_is_leader(cluster)
+	                                 : cluster_is_leader_now(cluster);
 }
 
 static int find_leader(struct request *req, char **ret_address, struct error **err)
@@ -309,9 +302,7 @@ static int find_leader(struct request *req, char **ret_address, struct error **e
 	scoped_free char *own = NULL;
 
 	*ret_address = NULL;
-	if (state_is_clustered(req->state))
-		wait_until_leading(req);
-	if (!state_is_clustered(req->state) || cluster_is_leader(req->state->cluster))
+	if (!state_is_clustered(req->state) || leads(req))
 		return 0;
 
 	int r = cluster_leader_address(req->state->cluster, &address, err);
