@@ -1,12 +1,9 @@
 #include "daemon/api/images.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "daemon/api/recursion.h"
 #include "daemon/core/access.h"
-#include "daemon/core/dirs.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
@@ -233,17 +230,14 @@ static int image_remove(struct request *req, struct response *res, struct error 
 static int send_split(struct request *req, struct response *res, struct image_export *files,
                       struct error **err)
 {
-	scoped(image_export_multipart_done) struct image_export_multipart parts = { 0 };
-	scoped_fd int body = open(req->state->dirs->spool, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	scoped_free char *type = NULL;
+	uint64_t size;
+	int body;
 
-	image_export_multipart_make(files, &parts);
-	if (body < 0)
-		return error_set_errno(err, -errno, "Failed making a file");
-	int r = image_export_multipart_write(files, &parts, body);
-	if (r < 0)
-		return error_set_errno(err, r, "Failed reading the image");
-	response_file(res, parts.content_type, NULL, TAKE_FD(body), parts.size);
-	return 0;
+	int r = image_export_multipart(req->state, files, &body, &size, &type, err);
+	if (r == 0)
+		response_file(res, type, NULL, body, size);
+	return r;
 }
 
 static int export_get(struct request *req, struct response *res, struct error **err)

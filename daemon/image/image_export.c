@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/core/dirs.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
 #include "lib/base/alloc.h"
@@ -80,13 +81,16 @@ int image_export_open(struct state *state, const char *project, const char *fing
 	return r < 0 ? r : image_export_open_here(state, fingerprint, ret_files, err);
 }
 
-void image_export_multipart_done(struct image_export_multipart *parts)
+/* What stands around the files in the body. */
+struct multipart {
+	char *head, *middle, *tail;
+};
+
+static void multipart_done(struct multipart *parts)
 {
-	free(parts->content_type);
 	free(parts->head);
 	free(parts->middle);
 	free(parts->tail);
-	*parts = (struct image_export_multipart){ 0 };
 }
 
 static char *part_head(const char *before, const char *boundary, const char *name,
@@ -98,23 +102,7 @@ static char *part_head(const char *before, const char *boundary, const char *nam
 	                 before, boundary, name, filename);
 }
 
-void image_export_multipart_make(const struct image_export *files,
-                                 struct image_export_multipart *ret_parts)
-{
-	scoped_free char *boundary = random_hex(30);
-
-	*ret_parts = (struct image_export_multipart){
-		.content_type = xasprintf("multipart/form-data; boundary=%s", boundary),
-		.head = part_head("", boundary, "metadata", files->meta_name),
-		.middle = part_head("\r\n", boundary, "rootfs", files->rootfs_name),
-		.tail = xasprintf("\r\n--%s--\r\n", boundary),
-	};
-	ret_parts->size = strlen(ret_parts->head) + files->meta_size + strlen(ret_parts->middle) +
-	                  files->rootfs_size + strlen(ret_parts->tail);
-}
-
-int image_export_multipart_write(const struct image_export *files,
-                                 const struct image_export_multipart *parts, int fd)
+static int write_multipart(const struct image_export *files, const struct multipart *parts, int fd)
 {
 	int64_t r = fd_write_full(fd, parts->head, strlen(parts->head));
 
@@ -129,4 +117,27 @@ int image_export_multipart_write(const struct image_export *files,
 	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		r = -errno;
 	return (int)r;
+}
+
+int image_export_multipart(struct state *state, const struct image_export *files, int *ret_fd,
+                           uint64_t *ret_size, char **ret_content_type, struct error **err)
+{
+	scoped_free char *boundary = random_hex(30);
+	scoped(multipart_done) struct multipart parts = {
+		.head = part_head("", boundary, "metadata", files->meta_name),
+		.middle = part_head("\r\n", boundary, "rootfs", files->rootfs_name),
+		.tail = xasprintf("\r\n--%s--\r\n", boundary),
+	};
+	scoped_fd int fd = open(state->dirs->spool, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return error_set_errno(err, -errno, "Failed making a file");
+	int r = write_multipart(files, &parts, fd);
+	if (r < 0)
+		return error_set_errno(err, r, "Failed reading the image");
+	*ret_fd = TAKE_FD(fd);
+	*ret_size = strlen(parts.head) + files->meta_size + strlen(parts.middle) +
+	            files->rootfs_size + strlen(parts.tail);
+	*ret_content_type = xasprintf("multipart/form-data; boundary=%s", boundary);
+	return 0;
 }

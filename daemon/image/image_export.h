@@ -25,18 +25,6 @@ int image_export_open(struct state *state, const char *project, const char *fing
 int image_export_open_here(struct state *state, const char *fingerprint,
                            struct image_export *ret_files, struct error **err);
 
-/* The body and header of a split image's export: the caller sends 'head', meta, 'middle', rootfs,
- * 'tail'. */
-struct image_export_multipart {
-	char *content_type; /* "multipart/form-data; boundary=..." */
-	char *head, *middle, *tail;
-	uint64_t size; /* Of the whole body. */
-};
-
-void image_export_multipart_done(struct image_export_multipart *parts);
-void image_export_multipart_make(const struct image_export *files,
-                                 struct image_export_multipart *ret_parts);
-
-/* Writes the whole body to 'fd', which is at its beginning afterwards. A negative errno. */
-int image_export_multipart_write(const struct image_export *files,
-                                 const struct image_export_multipart *parts, int fd);
+/* The body of a split image's export, as a file without a name at its beginning; all owned. */
+int image_export_multipart(struct state *state, const struct image_export *files, int *ret_fd,
+                           uint64_t *ret_size, char **ret_content_type, struct error **err);

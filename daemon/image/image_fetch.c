@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "cluster/connect.h"
-#include "daemon/core/dirs.h"
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
+#include "daemon/image/image_transfer.h"
 #include "daemon/storage/storage_service.h"
 #include "db/cache.h"
 #include "db/images.h"
@@ -24,21 +24,9 @@
 #include "lib/net/http_client.h"
 
 struct fetch {
-	struct op op;
+	struct image_transfer transfer;
 	const char *fingerprint;
-	uint64_t done; /* By the files before. */
 };
-
-static void report(uint64_t sent, uint64_t received, uint64_t total, void *arg)
-{
-	struct fetch *f = arg;
-
-	(void)sent;
-	op_report(&f->op, &(struct op_progress){ .stage = "download",
-	                                         .what = "image",
-	                                         .bytes = f->done + received,
-	                                         .total_bytes = total > 0 ? f->done + total : 0 });
-}
 
 /* One of the two files, as a file without a name. -ENOENT without 'err' if there is none. */
 static int fetch_part(struct state *state, struct http_client *client, struct fetch *f,
@@ -46,26 +34,16 @@ static int fetch_part(struct state *state, struct http_client *client, struct fe
 {
 	scoped_free char *path = xasprintf("/internal/images/%s/%s", f->fingerprint, part);
 	scoped(http_response_done) struct http_response res = { 0 };
+	scoped_fd int fd = -EBADF;
 
-	scoped_fd int fd = open(state->dirs->images, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_set_errno(err, -errno, "Failed creating a file");
-	const struct http_request req = {
-		.path = path,
-		.response_fd = fd,
-		.has_response_fd = true,
-		.cancel = op_cancel(&f->op),
-		.progress = report,
-		.progress_arg = f,
-	};
-	int r = http_client_do(client, &req, &res, err);
+	int r = image_transfer_get(state, client, &f->transfer, path, &fd, &res, err);
 	if (r < 0)
 		return r;
 	if (res.status == 404)
 		return -ENOENT;
 	if (res.status >= 400)
 		return http_client_error_of(&res, err);
-	f->done += res.fd_size;
+	f->transfer.done += res.fd_size;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -163,7 +141,7 @@ static int fetch(struct state *state, const struct db_image *row, struct fetch *
 		error_free(*err);
 		*err = NULL;
 		r = fetch_from(state, holder, f, err);
-		if (r == 0 || op_cancelled(&f->op))
+		if (r == 0 || op_cancelled(&f->transfer.op))
 			break;
 	}
 	if (r == -ENOENT && !*err)
@@ -181,11 +159,13 @@ int image_ensure_local(struct state *state, struct operation *operation, const c
 	scoped(locks_releasep) struct lock *lock = NULL;
 	scoped_free char *path = image_path(state, fingerprint, false);
 	scoped_free char *member = state_member_name(state);
-	struct fetch f = { .op = storage_service_op(operation), .fingerprint = fingerprint };
+	struct fetch f = { .transfer.op = storage_service_op(operation),
+		           .fingerprint = fingerprint };
 
 	if (file_exists(path))
 		return 0;
-	int r = locks_take(state->locks, LOCK_IMAGE, fingerprint, op_cancel(&f.op), &lock, err);
+	int r = locks_take(state->locks, LOCK_IMAGE, fingerprint, op_cancel(&f.transfer.op), &lock,
+	                   err);
 	if (r == 0)
 		r = db_cache_view(state->cache, DB_IMAGES, &view, err);
 	if (r < 0)

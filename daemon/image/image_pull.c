@@ -1,19 +1,16 @@
 /* Fetching images from other servers. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "daemon/core/dirs.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image.h"
 #include "daemon/image/image_remote.h"
 #include "daemon/image/image_remote_private.h"
+#include "daemon/image/image_transfer.h"
 #include "daemon/storage/storage_service.h"
 #include "db/cache.h"
-#include "drivers/host/op.h"
 #include "lib/base/alloc.h"
 #include "lib/base/path.h"
 #include "lib/base/smap.h"
@@ -28,7 +25,7 @@
 struct fetch {
 	struct state *state;
 	struct operation *operation;
-	struct op op;
+	struct image_transfer transfer;
 	struct http_client *client;
 	const struct image_pull *pull;
 	char *fingerprint; /* Whole. */
@@ -116,35 +113,14 @@ static int is_here(struct fetch *f, struct error **err)
 	return db_cache_image(view, f->pull->image.project, f->fingerprint) != NULL;
 }
 
-static void report(uint64_t sent, uint64_t received, uint64_t total, void *arg)
-{
-	struct fetch *f = arg;
-
-	(void)sent;
-	op_report(&f->op, &(struct op_progress){ .stage = "download",
-	                                         .what = "image",
-	                                         .bytes = received,
-	                                         .total_bytes = total });
-}
-
 /* Into a file without a name; '*ret_type' is its content type. */
 static int download(struct fetch *f, const char *path, int *ret_fd, char **ret_type,
                     struct error **err)
 {
 	scoped(http_response_done) struct http_response res = { 0 };
+	scoped_fd int fd = -EBADF;
 
-	scoped_fd int fd = open(f->state->dirs->images, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_set_errno(err, -errno, "Failed creating a file");
-	const struct http_request req = {
-		.path = path,
-		.response_fd = fd,
-		.has_response_fd = true,
-		.cancel = op_cancel(&f->op),
-		.progress = report,
-		.progress_arg = f,
-	};
-	int r = http_client_do(f->client, &req, &res, err);
+	int r = image_transfer_get(f->state, f->client, &f->transfer, path, &fd, &res, err);
 	if (r == 0 && res.status >= 400)
 		r = http_client_error_of(&res, err);
 	else if (r == 0 && res.status != 200)
@@ -211,7 +187,7 @@ int image_pull(struct state *state, struct operation *op, const struct image_pul
 	scoped(fetch_done) struct fetch f = {
 		.state = state,
 		.operation = op,
-		.op = storage_service_op(op),
+		.transfer.op = storage_service_op(op),
 		.client = image_remote_client(pull->server, pull->certificate),
 		.pull = pull,
 	};
@@ -273,7 +249,7 @@ int image_pull_url(struct state *state, struct operation *op, const struct image
 	scoped(fetch_done) struct fetch f = {
 		.state = state,
 		.operation = op,
-		.op = storage_service_op(op),
+		.transfer.op = storage_service_op(op),
 		.pull = &pull,
 	};
 	scoped_free char *image_address = NULL;

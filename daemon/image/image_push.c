@@ -1,11 +1,7 @@
 /* Sending an image to another server, as an upload that its client could have made. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "daemon/core/dirs.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/state.h"
 #include "daemon/image/image_export.h"
@@ -41,29 +37,32 @@ static void report(uint64_t sent, uint64_t received, uint64_t total, void *arg)
 }
 
 /* The body of the upload, and its content type. */
-static int make_body(struct sending *s, int *ret_fd, char **ret_type, struct error **err)
+static int make_body(struct sending *s, int *ret_fd, uint64_t *ret_size, char **ret_type,
+                     struct error **err)
 {
 	scoped(image_export_done) struct image_export files = { .meta_fd = -1, .rootfs_fd = -1 };
-	scoped(image_export_multipart_done) struct image_export_multipart parts = { 0 };
 
 	int r = image_export_open(s->state, s->push->project, s->push->fingerprint, &files, err);
 	if (r < 0)
 		return r;
-	if (files.rootfs_fd < 0) {
-		*ret_fd = TAKE_FD(files.meta_fd);
-		*ret_type = xstrdup("application/octet-stream");
-		return 0;
-	}
-	scoped_fd int body = open(s->state->dirs->spool, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-	if (body < 0)
-		return error_set_errno(err, -errno, "Failed making a file");
-	image_export_multipart_make(&files, &parts);
-	r = image_export_multipart_write(&files, &parts, body);
-	if (r < 0)
-		return error_set_errno(err, r, "Failed reading the image");
-	*ret_fd = TAKE_FD(body);
-	*ret_type = xstrdup(parts.content_type);
+	if (files.rootfs_fd >= 0)
+		return image_export_multipart(s->state, &files, ret_fd, ret_size, ret_type, err);
+	*ret_fd = TAKE_FD(files.meta_fd);
+	*ret_size = files.meta_size;
+	*ret_type = xstrdup("application/octet-stream");
 	return 0;
+}
+
+/* Any request to the other server; the whole envelope of what it answers. */
+static int ask(struct sending *s, const struct http_request *req, struct json_object **ret_envelope,
+               struct error **err)
+{
+	scoped(http_response_done) struct http_response res = { 0 };
+
+	int r = http_client_do(s->client, req, &res, err);
+	if (r == 0 && res.status >= 400)
+		r = http_client_error_of(&res, err);
+	return r < 0 ? r : jv_parse_object(res.body, res.size, ret_envelope, err);
 }
 
 static char **headers_of(const struct sending *s, const char *type)
@@ -86,19 +85,17 @@ static char **headers_of(const struct sending *s, const char *type)
 
 static int upload(struct sending *s, char **ret_operation, struct error **err)
 {
-	scoped(http_response_done) struct http_response res = { 0 };
 	scoped(jv_unrefp) struct json_object *envelope = NULL;
 	scoped(strv_freep) char **headers = NULL;
 	scoped_free char *type = NULL;
 	scoped_free char *path = image_remote_path("/1.0/images", s->push->target_project, NULL);
 	scoped_fd int fd = -EBADF;
 
-	int r = make_body(s, &fd, &type, err);
+	uint64_t size;
+
+	int r = make_body(s, &fd, &size, &type, err);
 	if (r < 0)
 		return r;
-	off_t size = lseek(fd, 0, SEEK_END);
-	if (size < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return error_set_errno(err, -errno, "Failed reading the image");
 	headers = headers_of(s, type);
 	const struct http_request req = {
 		.method = "POST",
@@ -106,16 +103,12 @@ static int upload(struct sending *s, char **ret_operation, struct error **err)
 		.headers = (const char *const *)headers,
 		.body_fd = fd,
 		.has_body_fd = true,
-		.body_size = (uint64_t)size,
+		.body_size = size,
 		.cancel = op_cancel(&s->op),
 		.progress = report,
 		.progress_arg = s,
 	};
-	r = http_client_do(s->client, &req, &res, err);
-	if (r == 0 && res.status >= 400)
-		r = http_client_error_of(&res, err);
-	if (r == 0)
-		r = jv_parse_object(res.body, res.size, &envelope, err);
+	r = ask(s, &req, &envelope, err);
 	if (r < 0)
 		return r;
 	const char *url = str_or_empty(jv_text(envelope, "operation"));
@@ -129,17 +122,12 @@ static int upload(struct sending *s, char **ret_operation, struct error **err)
 /* The other server checks and stores it as an operation of its own. */
 static int wait_for(struct sending *s, const char *id, struct error **err)
 {
-	scoped(http_response_done) struct http_response res = { 0 };
 	scoped(jv_unrefp) struct json_object *envelope = NULL;
 	scoped_free char *plain = url_path("1.0", "operations", id, "wait", NULL);
 	scoped_free char *path = image_remote_path(plain, NULL, s->push->secret);
 	const struct http_request req = { .path = path, .cancel = op_cancel(&s->op) };
 
-	int r = http_client_do(s->client, &req, &res, err);
-	if (r == 0 && res.status >= 400)
-		r = http_client_error_of(&res, err);
-	if (r == 0)
-		r = jv_parse_object(res.body, res.size, &envelope, err);
+	int r = ask(s, &req, &envelope, err);
 	if (r < 0)
 		return r;
 	struct json_object *operation = jv_member(envelope, "metadata");
