@@ -4,7 +4,7 @@
 
 #include "daemon/api/recursion.h"
 #include "daemon/core/access.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/lifecycle.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
@@ -50,6 +50,22 @@ int images_check_lists(const struct request *req, struct error **err)
 		return 0;
 
 	return error_set(err, 404, "Project \"%s\" not found", req->project);
+}
+
+int images_download(struct request *req, operation_run *run, operation_free_arg *free_arg,
+                    void *arg_take, struct operation **ret_op, struct error **err)
+{
+	scoped_free char *url =
+		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
+	const struct operation_spec spec = {
+		.description = "Downloading image",
+		.entity_url = url,
+		.run = run,
+		.free_arg = free_arg,
+		.arg = arg_take,
+	};
+
+	return operation_new_for(req, &spec, ret_op, err);
 }
 
 static bool is_shown(const struct request *req, const struct db_image *row, const char *project)

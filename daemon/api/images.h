@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/api/route.h"
+#include "daemon/core/operation.h"
 
 struct request;
 
@@ -21,3 +22,10 @@ int images_check_lists(const struct request *req, struct error **err);
 
 /* Whether the requestor sees only what is public. */
 bool images_is_public_only(const struct request *req);
+
+/*
+ * The operation by which the request's project gets an image, wherever that comes from. 'arg_take'
+ * is freed in any case, as by operation_new().
+ */
+int images_download(struct request *req, operation_run *run, operation_free_arg *free_arg,
+                    void *arg_take, struct operation **ret_op, struct error **err);

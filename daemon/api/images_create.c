@@ -11,7 +11,6 @@
 #include "daemon/api/images.h"
 #include "daemon/api/images_publish.h"
 #include "daemon/api/images_remote.h"
-#include "daemon/core/lifecycle.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
@@ -196,17 +195,7 @@ static int upload(struct request *req, struct response *res, struct error **err)
 		upload_free(u);
 		return r;
 	}
-
-	scoped_free char *url =
-		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
-	const struct operation_spec spec = {
-		.description = "Downloading image",
-		.entity_url = url,
-		.run = run_upload,
-		.free_arg = upload_free,
-		.arg = u,
-	};
-	r = operation_new_for(req, &spec, &op, err);
+	r = images_download(req, run_upload, upload_free, u, &op, err);
 	if (r < 0)
 		return r;
 	/* With it the sender may wait for the end. */

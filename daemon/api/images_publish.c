@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "daemon/api/images.h"
-#include "daemon/core/lifecycle.h"
 #include "daemon/core/locks.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request.h"
@@ -180,17 +179,7 @@ int images_publish(struct request *req, struct response *res, struct json_object
 		return r;
 	}
 	use_project_compression(p, inst->view, req->project);
-
-	scoped_free char *url =
-		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
-	const struct operation_spec spec = {
-		.description = "Downloading image",
-		.entity_url = url,
-		.run = run_publish,
-		.free_arg = publishing_free,
-		.arg = p,
-	};
-	r = operation_new_for(req, &spec, &op, err);
+	r = images_download(req, run_publish, publishing_free, p, &op, err);
 	return r < 0 ? r : response_operation(res, op, err);
 }
 

@@ -153,16 +153,7 @@ static int pull(struct request *req, struct response *res, struct json_object *b
 		pulling_free(p);
 		return r;
 	}
-	scoped_free char *url =
-		lifecycle_url(NULL, (const char *const[]){ "projects", req->project, NULL });
-	const struct operation_spec spec = {
-		.description = "Downloading image",
-		.entity_url = url,
-		.run = run_pull,
-		.free_arg = pulling_free,
-		.arg = p,
-	};
-	r = operation_new_for(req, &spec, &op, err);
+	r = images_download(req, run_pull, pulling_free, p, &op, err);
 	return r < 0 ? r : response_operation(res, op, err);
 }
 
