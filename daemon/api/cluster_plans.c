@@ -174,25 +174,6 @@ static int plan_post(struct request *req, struct response *res, struct error **e
 	return r;
 }
 
-struct phase_job {
-	struct state *state;
-	struct json_object *body; /* What 'phase' borrows from. */
-	struct member_phase phase;
-	struct response_later *later;
-};
-
-static void run_phase(void *arg)
-{
-	struct phase_job *job = arg;
-	struct json_object *answer = NULL;
-	struct error *err = NULL;
-
-	member_phase_run(job->state, &job->phase, &answer, &err);
-	response_later_send(job->later, answer, err);
-	json_object_put(job->body);
-	free(job);
-}
-
 /* The listeners open before the services are there. */
 static int check_ready(const struct request *req, struct error **err)
 {
@@ -218,29 +199,35 @@ static int progress_post(struct request *req, struct response *res, struct error
 	return r;
 }
 
-struct sizes_job {
+/* What takes long, so it holds no request thread. */
+struct job {
 	struct state *state;
 	struct json_object *body;
+	struct member_phase phase; /* Borrows from 'body'. */
+	int (*run)(struct job *job, struct json_object **ret_answer, struct error **err);
 	struct response_later *later;
 };
 
-static void run_sizes(void *arg)
+static void job_free(struct job *job)
 {
-	struct sizes_job *job = arg;
-	struct json_object *answer = NULL;
-	struct error *err = NULL;
-
-	member_sizes_local(job->state, job->body, &answer, &err);
-	response_later_send(job->later, answer, err);
 	json_object_put(job->body);
 	free(job);
 }
 
-/* Looks at files for a while. */
-static int sizes_post(struct request *req, struct response *res, struct error **err)
+static void run_job(void *arg)
+{
+	struct job *job = arg;
+	struct json_object *answer = NULL;
+	struct error *err = NULL;
+
+	job->run(job, &answer, &err);
+	response_later_send(job->later, answer, err);
+	job_free(job);
+}
+
+static int job_new(struct request *req, struct job **ret_job, struct error **err)
 {
 	struct json_object *body = NULL;
-	struct sizes_job *job;
 
 	int r = check_ready(req, err);
 	if (r == 0)
@@ -248,53 +235,64 @@ static int sizes_post(struct request *req, struct response *res, struct error **
 	if (r < 0)
 		return r;
 
-	job = xcalloc(1, sizeof(*job));
-	job->state = req->state;
-	job->body = jv_copy(body);
-	job->later = response_defer(res);
-	if (worker_submit(req->state->members->phases, run_sizes, job) < 0) {
-		struct error *busy = NULL;
-
-		error_set(&busy, 503, "This member is too busy");
-		response_later_send(job->later, NULL, busy);
-		json_object_put(job->body);
-		free(job);
-	}
+	*ret_job = xcalloc(1, sizeof(**ret_job));
+	(*ret_job)->state = req->state;
+	(*ret_job)->body = jv_copy(body);
 	return 0;
 }
 
-/* Long, so it holds no request thread. */
-static int phase_post(struct request *req, struct response *res, struct error **err)
+static void job_start_take(struct job *job, struct response *res)
 {
-	struct json_object *body = NULL;
-	struct phase_job *job;
-
-	int r = check_ready(req, err);
-	if (r < 0)
-		return r;
-
-	job = xcalloc(1, sizeof(*job));
-	r = request_json(req, &body, err);
-	if (r == 0) {
-		job->state = req->state;
-		job->body = jv_copy(body);
-		r = member_phase_parse(job->body, &job->phase, err);
-	}
-	if (r < 0) {
-		json_object_put(job->body);
-		free(job);
-		return r;
-	}
-
 	job->later = response_defer(res);
-	if (worker_submit(req->state->members->phases, run_phase, job) < 0) {
+	if (worker_submit(job->state->members->phases, run_job, job) < 0) {
 		struct error *busy = NULL;
 
 		error_set(&busy, 503, "This member is too busy");
 		response_later_send(job->later, NULL, busy);
-		json_object_put(job->body);
-		free(job);
+		job_free(job);
 	}
+}
+
+static int run_sizes(struct job *job, struct json_object **ret_answer, struct error **err)
+{
+	return member_sizes_local(job->state, job->body, ret_answer, err);
+}
+
+/* Looks at files for a while. */
+static int sizes_post(struct request *req, struct response *res, struct error **err)
+{
+	struct job *job;
+
+	int r = job_new(req, &job, err);
+	if (r < 0)
+		return r;
+
+	job->run = run_sizes;
+	job_start_take(job, res);
+	return 0;
+}
+
+static int run_phase(struct job *job, struct json_object **ret_answer, struct error **err)
+{
+	return member_phase_run(job->state, &job->phase, ret_answer, err);
+}
+
+static int phase_post(struct request *req, struct response *res, struct error **err)
+{
+	struct job *job;
+
+	int r = job_new(req, &job, err);
+	if (r < 0)
+		return r;
+
+	job->run = run_phase;
+	r = member_phase_parse(job->body, &job->phase, err);
+	if (r < 0) {
+		job_free(job);
+		return r;
+	}
+
+	job_start_take(job, res);
 	return 0;
 }
 
