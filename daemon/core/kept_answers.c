@@ -44,25 +44,13 @@ static void entry_done(struct entry *e)
 	db_cache_view_unref(e->view);
 }
 
-void kept_answers_drop(struct kept_answers *all)
-{
-	struct entry old[MAX_KEPT];
-
-	mutex_lock(&all->lock);
-	memcpy(old, all->entries, sizeof(old));
-	memset(all->entries, 0, sizeof(all->entries));
-	mutex_unlock(&all->lock);
-
-	for (size_t i = 0; i < MAX_KEPT; i++)
-		entry_done(&old[i]);
-}
-
-void kept_answers_free(struct kept_answers *all)
+void kept_answers_free(struct kept_answers *all) NO_LOCK_CHECK
 {
 	if (!all)
 		return;
 
-	kept_answers_drop(all);
+	for (size_t i = 0; i < MAX_KEPT; i++)
+		entry_done(&all->entries[i]);
 	mutex_done(&all->lock);
 	free(all);
 }

@@ -40,6 +40,3 @@ struct kept_answer *kept_answers_find(struct kept_answers *all, const struct str
 /* Takes references of its own to both. */
 void kept_answers_add(struct kept_answers *all, const struct strbuf *key,
                       struct kept_answer *answer, struct db_view *view);
-
-/* Forgets all: there is nothing to do, and memory is wanted. */
-void kept_answers_drop(struct kept_answers *all);
