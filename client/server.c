@@ -68,11 +68,6 @@ const char *server_name(const struct server *server)
 	return server->place.name;
 }
 
-bool server_is_local(const struct server *server)
-{
-	return server->place.socket_path != NULL;
-}
-
 static void add_parameter(struct strbuf *b, const char *key, const char *value)
 {
 	scoped_free char *escaped = NULL;

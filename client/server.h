@@ -44,7 +44,6 @@ void server_set_target(struct server *server, const char *target);
 void server_set_project(struct server *server, const char *project);
 const char *server_project(const struct server *server); /* Never NULL. */
 const char *server_name(const struct server *server);
-bool server_is_local(const struct server *server);
 
 /* What a request is made of beside its path. */
 struct server_call {

@@ -219,12 +219,6 @@ void ws_send(struct ws *ws, bool is_text, const void *data, size_t size)
 		wslay_event_queue_msg(ws->wslay, &message);
 }
 
-void ws_close(struct ws *ws)
-{
-	if (!ws->closed)
-		wslay_event_queue_close(ws->wslay, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0);
-}
-
 size_t ws_queued(const struct ws *ws)
 {
 	return wslay_event_get_queued_msg_length(ws->wslay);

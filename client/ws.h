@@ -32,9 +32,8 @@ bool ws_has_pending(const struct ws *ws);
 bool ws_process(struct ws *ws);
 bool ws_is_closed(const struct ws *ws);
 
-/* Queue a message; a close frame. */
+/* Queues a message. */
 void ws_send(struct ws *ws, bool is_text, const void *data, size_t size);
-void ws_close(struct ws *ws);
 
 /* Bytes that still wait to be sent. */
 size_t ws_queued(const struct ws *ws);

@@ -126,11 +126,6 @@ char *certificate_fingerprint_of_listener(struct cluster *cluster)
 	return fingerprint;
 }
 
-struct certificate *certificate_of_server(struct cluster *cluster)
-{
-	return certificate_copy(cluster->server);
-}
-
 /* Stores it and takes it over: listeners, and calls to other members from here on. */
 static int take_over(struct cluster *cluster, struct certificate *certificate, struct error **err)
 {

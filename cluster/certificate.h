@@ -41,9 +41,6 @@ struct certificate *certificate_of_listener(struct cluster *cluster) MUST_CHECK;
 /* Its fingerprint alone. */
 char *certificate_fingerprint_of_listener(struct cluster *cluster) MUST_CHECK;
 
-/* This server's own; owned copy. */
-struct certificate *certificate_of_server(struct cluster *cluster) MUST_CHECK;
-
 /*
  * PUT /1.0/cluster/certificate: checks, stores on this member and sends to all others, which must
  * be online. Publishes cluster-certificate-updated.

@@ -508,11 +508,6 @@ void gateway_drop_old(struct gateway *g)
 		log_warn("Failed removing \"%s\": %s", g->old, strerror(-r));
 }
 
-bool gateway_has_old(struct gateway *g)
-{
-	return file_is_dir(g->old);
-}
-
 /* --- Who leads --- */
 
 /* Asks the node; "" if it knows nobody. Keeps '*conn' open for the next time. */

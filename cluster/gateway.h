@@ -75,9 +75,6 @@ int gateway_restart(struct gateway *gateway, enum gateway_data data,
 /* Removes global.old: the join is complete. */
 void gateway_drop_old(struct gateway *gateway);
 
-/* Whether global.old exists: a join was cut off. */
-bool gateway_has_old(struct gateway *gateway);
-
 /* How db/ reaches the leader; borrowed from the gateway, which is the argument of the functions. */
 const struct db_ops *gateway_db_ops(struct gateway *gateway);
 

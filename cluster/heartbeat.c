@@ -61,7 +61,6 @@ struct heartbeat {
 	/* The member's side. */
 	char *heard_session GUARDED;
 	uint64_t heard_generation GUARDED;
-	int64_t heard_at GUARDED; /* date_monotonic(); 0: never. */
 	bool is_skewed GUARDED;
 };
 
@@ -256,7 +255,6 @@ int heartbeat_local_receive(struct cluster *cluster, struct json_object *digest,
 	check_clock(cluster, jv_number(digest, "time"));
 
 	mutex_lock(&h->lock);
-	h->heard_at = date_monotonic();
 	if (list) {
 		free(h->heard_session);
 		h->heard_session = xstrdup(session);
@@ -282,20 +280,6 @@ int heartbeat_local_receive(struct cluster *cluster, struct json_object *digest,
 	*ret_answer = answer;
 
 	return 0;
-}
-
-int64_t heartbeat_silence(struct cluster *cluster)
-{
-	struct heartbeat *h = cluster->heartbeat;
-
-	if (gateway_is_leader(cluster->gateway))
-		return 0;
-
-	mutex_lock(&h->lock);
-	int64_t heard_at = h->heard_at;
-	mutex_unlock(&h->lock);
-
-	return heard_at ? date_monotonic() - heard_at : INT64_MAX;
 }
 
 /* --- The leader's side --- */

@@ -32,6 +32,3 @@ void heartbeat_request(struct cluster *cluster);
 
 /* A connection to the member at 'address' was refused or broke: look at once. Does not block. */
 void heartbeat_suspect(struct cluster *cluster, const char *address);
-
-/* Milliseconds since the leader was last heard; 0 on the leader itself. Does not block. */
-int64_t heartbeat_silence(struct cluster *cluster);

@@ -79,11 +79,6 @@ void placement_usage_add(struct placement_usage *usage, const struct placement_i
 	(*counts)[member] += (uint32_t)count;
 }
 
-size_t placement_usage_count(const struct placement_usage *usage, size_t member)
-{
-	return usage->n_instances[member];
-}
-
 size_t placement_usage_group_count(const struct placement_usage *usage, size_t group, size_t member)
 {
 	return usage->group_counts[group] ? usage->group_counts[group][member] : 0;

@@ -150,9 +150,6 @@ DEFINE_SCOPED(struct placement_usage *, placement_usage_free);
 void placement_usage_add(struct placement_usage *usage, const struct placement_instance *instance,
                          size_t member, int count);
 
-/* How many instances are on a member. */
-size_t placement_usage_count(const struct placement_usage *usage, size_t member);
-
 /* How many instances of a placement group are on a member. */
 size_t placement_usage_group_count(const struct placement_usage *usage, size_t group,
                                    size_t member);

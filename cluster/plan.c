@@ -43,16 +43,15 @@ static const uint32_t may_become[] = {
 static const struct {
 	const char *name;
 	bool is_open;
-	bool is_active;
 } states[] = {
-	[PLAN_STATE_RUNNING]    = { "running",    true,  true },
-	[PLAN_STATE_PAUSED]     = { "paused",     true,  false },
-	[PLAN_STATE_CANCELLING] = { "cancelling", true,  true },
-	[PLAN_STATE_UNDOING]    = { "undoing",    true,  true },
-	[PLAN_STATE_DONE]       = { "done",       false, false },
-	[PLAN_STATE_FAILED]     = { "failed",     false, false },
-	[PLAN_STATE_CANCELLED]  = { "cancelled",  false, false },
-	[PLAN_STATE_UNDONE]     = { "undone",     false, false },
+	[PLAN_STATE_RUNNING]    = { "running",    true },
+	[PLAN_STATE_PAUSED]     = { "paused",     true },
+	[PLAN_STATE_CANCELLING] = { "cancelling", true },
+	[PLAN_STATE_UNDOING]    = { "undoing",    true },
+	[PLAN_STATE_DONE]       = { "done",       false },
+	[PLAN_STATE_FAILED]     = { "failed",     false },
+	[PLAN_STATE_CANCELLED]  = { "cancelled",  false },
+	[PLAN_STATE_UNDONE]     = { "undone",     false },
 };
 /* clang-format on */
 static_assert(COUNT_OF(phase_names) == N_PLAN_PHASES, "a name for each phase");
@@ -99,11 +98,6 @@ bool plan_phase_is_committed(int64_t phase)
 {
 	return phase == PLAN_PHASE_COMMITTED || phase == PLAN_PHASE_RUNNING ||
 	       phase == PLAN_PHASE_CLEANED;
-}
-
-bool plan_state_is_active(int64_t state)
-{
-	return is_state(state) && states[state].is_active;
 }
 
 bool plan_state_is_open(int64_t state)

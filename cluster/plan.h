@@ -67,9 +67,6 @@ bool plan_phase_is_under_way(int64_t phase);
 /* Whether the target owns the instance in this phase. */
 bool plan_phase_is_committed(int64_t phase);
 
-/* Whether the plan still needs a coordinator: running, cancelling, undoing; paused ones do not. */
-bool plan_state_is_active(int64_t state);
-
 /* Whether the plan has not ended: it stands in the way of another for the same member. */
 bool plan_state_is_open(int64_t state);
 

@@ -35,17 +35,6 @@ const struct raft_node *raft_nodes_by_id(const struct raft_node *nodes, size_t n
 	return NULL;
 }
 
-const struct raft_node *raft_nodes_by_address(const struct raft_node *nodes, size_t n_nodes,
-                                              const char *address)
-{
-	for (size_t i = 0; i < n_nodes; i++) {
-		if (str_equals(nodes[i].address, address))
-			return &nodes[i];
-	}
-
-	return NULL;
-}
-
 static int read_nodes(struct db_conn *conn, int64_t deadline, struct raft_node **ret_nodes,
                       size_t *ret_n_nodes, struct error **err)
 {

@@ -24,11 +24,9 @@ struct raft_node {
 
 void raft_nodes_free(struct raft_node *nodes, size_t n_nodes);
 
-/* The node with this id or address, borrowed, or NULL. */
+/* The node with this id, borrowed, or NULL. */
 const struct raft_node *raft_nodes_by_id(const struct raft_node *nodes, size_t n_nodes,
                                          uint64_t id);
-const struct raft_node *raft_nodes_by_address(const struct raft_node *nodes, size_t n_nodes,
-                                              const char *address);
 
 /* The membership as the leader knows it; 503 if there is none. Names are NULL. */
 int raft_nodes_read(struct gateway *gateway, struct raft_node **ret_nodes, size_t *ret_n_nodes,

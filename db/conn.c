@@ -671,31 +671,3 @@ int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struc
 	db_stream_shrink(&conn->stream);
 	return stopped ? stopped : r;
 }
-
-int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name, db_file_fn *fn,
-                 void *arg, struct error **err)
-{
-	struct bytes body;
-	size_t start = begin(conn, WIRE_DUMP);
-
-	wire_put_text(&conn->out, name);
-	int r = exchange(conn, deadline, start, WIRE_FILES, &body, err);
-	if (r < 0)
-		return r;
-
-	uint64_t n = bytes_le64(&body);
-	for (uint64_t i = 0; i < n && !body.is_bad; i++) {
-		const char *file = wire_get_text(&body);
-		uint64_t size = bytes_le64(&body);
-		const uint8_t *data = file && size <= body.size ? bytes_take(&body, size) : NULL;
-		if (!file || (size > 0 && !data))
-			return refuse_message(conn, err);
-
-		r = fn(arg, file, data, size);
-		if (r < 0)
-			return error_set_errno(err, r, "Failed saving \"%s\"", file);
-	}
-
-	db_stream_shrink(&conn->stream);
-	return body.is_bad ? refuse_message(conn, err) : 0;
-}

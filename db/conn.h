@@ -110,12 +110,5 @@ uint64_t db_conn_n_requests(const struct db_conn *conn);
 int db_conn_query(struct db_conn *conn, int64_t deadline, const char *sql, struct db_args args,
                   db_row_fn *fn, void *arg, struct error **err) MUST_CHECK;
 
-/* Takes one whole file of a dump; a negative errno ends the dump. */
-typedef int db_file_fn(void *arg, const char *file, const void *data, size_t size);
-
-/* The files of the database on that node, leader or not. */
-int db_conn_dump(struct db_conn *conn, int64_t deadline, const char *name, db_file_fn *fn,
-                 void *arg, struct error **err) MUST_CHECK;
-
 /* Wakes a thread that waits for an answer, from another one: its call fails as unknown. */
 void db_conn_cut(struct db_conn *conn);

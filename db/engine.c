@@ -19,7 +19,6 @@
 #	include <cowsql.h>
 #	define LIB(name) cowsql_##name
 #	define LIB_ROLE cowsql_role
-#	define LIB_HAS_HANDOVER 1
 #else
 #	include <dqlite.h>
 #	define LIB(name) dqlite_##name
@@ -233,18 +232,6 @@ int engine_node_connect(struct engine_node *node)
 		return -errno;
 
 	return TAKE_FD(fd);
-}
-
-int engine_node_handover(struct engine_node *node, struct error **err)
-{
-#ifdef LIB_HAS_HANDOVER
-	if (LIB(node_handover)(node->lib) != 0)
-		return fail(node->lib, err, "handing over the database");
-	return 0;
-#else
-	(void)node;
-	return error_set_errno(err, -EOPNOTSUPP, "Failed handing over the database");
-#endif
 }
 
 void engine_node_stop(struct engine_node *node)

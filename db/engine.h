@@ -66,12 +66,6 @@ int engine_node_start(const struct engine_options *options, struct engine_node *
  */
 int engine_node_connect(struct engine_node *node) MUST_CHECK;
 
-/*
- * Gives leadership and role away if the engine can; blocks until it did. -EOPNOTSUPP where the
- * library cannot (dqlite 1.11): use TRANSFER and ASSIGN of db/conn.h.
- */
-int engine_node_handover(struct engine_node *node, struct error **err) MUST_CHECK;
-
 /* Stops and frees the node. Hands nothing over. All its connections are closed. Accepts NULL. */
 void engine_node_stop(struct engine_node *node);
 DEFINE_SCOPED(struct engine_node *, engine_node_stop);

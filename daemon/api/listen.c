@@ -415,12 +415,6 @@ bool listen_is_for_metrics(struct state *state, const char *local_address)
 	return is_only;
 }
 
-void listen_stop(struct state *state, unsigned grace_ms)
-{
-	if (state->http)
-		http_server_stop(state->http, grace_ms);
-}
-
 void listen_free(struct state *state)
 {
 	struct listeners *l = state->listeners;

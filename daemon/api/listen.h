@@ -38,6 +38,4 @@ bool listen_is_for_metrics(struct state *state, const char *local_address);
 /* Opens what is configured and could not be listened on before (an address that was not there). */
 void listen_retry(struct state *state);
 
-/* Takes nothing new and gives running requests 'grace_ms' to end. */
-void listen_stop(struct state *state, unsigned grace_ms);
 void listen_free(struct state *state);

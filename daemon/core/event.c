@@ -57,14 +57,6 @@ struct listener {
 	struct requestor *requestor;
 };
 
-struct event_subscription {
-	struct list list;
-	struct event_hub *hub;
-	unsigned int types;
-	event_callback *fn;
-	void *arg;
-};
-
 struct event_hub {
 	struct mutex lock;
 	struct loop *loop;
@@ -73,8 +65,7 @@ struct event_hub {
 	size_t n_bytes GUARDED; /* Of their texts. */
 	bool is_flush_due GUARDED;
 
-	struct list listeners;     /* Loop thread only. */
-	struct list subscriptions; /* Loop thread only. */
+	struct list listeners; /* Loop thread only. */
 	atomic_uint n_wanting[N_TYPES];
 };
 
@@ -93,7 +84,6 @@ struct event_hub *event_hub_new(struct state *state)
 	list_init(&hub->queue);
 	mutex_unlock(&hub->lock);
 	list_init(&hub->listeners);
-	list_init(&hub->subscriptions);
 	return hub;
 }
 
@@ -134,20 +124,6 @@ static bool wants(const struct listener *l, const struct queued *q)
 	return access_may_enter(l->requestor, q->project);
 }
 
-static void notify(struct event_hub *hub, const struct queued *q)
-{
-	struct event_subscription *s;
-
-	LIST_FOREACH (s, &hub->subscriptions, list) {
-		if (!(s->types & BIT(q->type)))
-			continue;
-
-		scoped(jv_unrefp) struct json_object *event = json_tokener_parse(q->text);
-
-		s->fn(event, q->type, s->arg);
-	}
-}
-
 static void deliver(struct event_hub *hub, const struct queued *q)
 {
 	struct listener *l;
@@ -156,9 +132,6 @@ static void deliver(struct event_hub *hub, const struct queued *q)
 		if (wants(l, q))
 			websocket_send(l->ws, WEBSOCKET_TEXT, q->text, q->size);
 	}
-
-	if (!list_is_empty(&hub->subscriptions))
-		notify(hub, q);
 }
 
 static void take_out(struct event_hub *hub, struct queued *q) REQUIRES(hub->lock)
@@ -320,44 +293,6 @@ int event_listen(struct state *state, struct stream *stream_take, const struct e
 	list_add_last(&l->hub->listeners, &l->list);
 	l->ws = websocket_new_take(state->loop, stream_take, &config);
 	return 0;
-}
-
-static void subscribe(void *arg)
-{
-	struct event_subscription *s = arg;
-
-	list_add_last(&s->hub->subscriptions, &s->list);
-}
-
-struct event_subscription *event_subscribe(struct state *state, unsigned int types,
-                                           event_callback *fn, void *arg)
-{
-	struct event_subscription *s = xcalloc(1, sizeof(*s));
-
-	s->hub = state->events;
-	s->types = types;
-	s->fn = fn;
-	s->arg = arg;
-	count(s->hub, types, 1);
-	loop_call_wait(state->loop, subscribe, s);
-	return s;
-}
-
-static void unsubscribe(void *arg)
-{
-	struct event_subscription *s = arg;
-
-	list_remove(&s->list);
-}
-
-void event_unsubscribe(struct event_subscription *subscription)
-{
-	if (!subscription)
-		return;
-
-	loop_call_wait(subscription->hub->loop, unsubscribe, subscription);
-	count(subscription->hub, subscription->types, -1);
-	free(subscription);
 }
 
 bool event_has_listeners(struct state *state, enum event_type type)

@@ -51,17 +51,6 @@ struct event_filter {
 int event_listen(struct state *state, struct stream *stream_take, const struct event_filter *filter,
                  struct error **err);
 
-/*
- * Listens within the daemon: 'fn' is called on the loop thread and must not block. 'event' is
- * borrowed. For services that must know what another did (an image was refreshed).
- */
-typedef void event_callback(struct json_object *event, enum event_type type, void *arg);
-struct event_subscription;
-struct event_subscription *event_subscribe(struct state *state, unsigned int types,
-                                           event_callback *fn, void *arg);
-/* Afterwards 'fn' is not called any more. Not from within 'fn'. */
-void event_unsubscribe(struct event_subscription *subscription);
-
 /* Whether anybody listens: expensive events need not be made for nobody. */
 bool event_has_listeners(struct state *state, enum event_type type);
 

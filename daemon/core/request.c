@@ -308,16 +308,6 @@ int request_json(struct request *req, struct json_object **ret_object, struct er
 	return 0;
 }
 
-int request_json_value(struct request *req, struct json_object **ret_value, struct error **err)
-{
-	int r = read_body(req, err);
-	if (r < 0)
-		return r;
-
-	*ret_value = req->private->body;
-	return 0;
-}
-
 static int spool(struct request *req, struct error **err)
 {
 	size_t size;

@@ -82,9 +82,6 @@ const char *request_header(const struct request *req, const char *name);
  */
 int request_json(struct request *req, struct json_object **ret_object, struct error **err);
 
-/* As request_json(), for a body that may be any JSON value. */
-int request_json_value(struct request *req, struct json_object **ret_value, struct error **err);
-
 /*
  * The body as a readable file descriptor at offset 0 and its size in bytes. Borrowed; stays valid
  * until the request is over unless taken with request_body_fd_take(). A body in memory is written

@@ -27,22 +27,6 @@ static const struct {
 /* clang-format on */
 static_assert(COUNT_OF(types) == WARNING_N_TYPES, "A type has no row");
 
-static const char *const severities[] = {
-	[DB_WARNING_LOW] = "low",
-	[DB_WARNING_MODERATE] = "moderate",
-	[DB_WARNING_HIGH] = "high",
-};
-
-const char *warning_type_name(enum warning_type type)
-{
-	return types[type].name;
-}
-
-const char *warning_type_severity(enum warning_type type)
-{
-	return severities[types[type].severity];
-}
-
 static int raise_row(struct db_tx *tx, void *arg, struct error **err)
 {
 	return db_warning_raise(tx, arg, err);

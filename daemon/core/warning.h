@@ -25,12 +25,6 @@ enum warning_type {
 	WARNING_N_TYPES,
 };
 
-/* "Offline cluster member", borrowed. */
-const char *warning_type_name(enum warning_type type);
-
-/* "low", "moderate" or "high", borrowed. */
-const char *warning_type_severity(enum warning_type type);
-
 /*
  * Raises one about this member. 'project' and 'entity_url' ("/1.0/instances/c1?project=p") may be
  * NULL. Failures are logged: nobody can do more about them.

@@ -30,11 +30,6 @@ static const char *const verb_names[] = {
 };
 static_assert(COUNT_OF(verb_names) == N_MEMBER_VERBS, "a name for each verb");
 
-const char *member_phase_verb_name(enum member_verb verb)
-{
-	return verb_names[verb];
-}
-
 struct json_object *member_phase_json(const struct member_phase *phase)
 {
 	struct json_object *obj = jv_object();

@@ -26,8 +26,6 @@ enum member_verb {
 	N_MEMBER_VERBS
 };
 
-const char *member_phase_verb_name(enum member_verb verb);
-
 struct member_phase {
 	enum member_verb verb;
 	const char *plan; /* UUID */
