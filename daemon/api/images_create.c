@@ -15,6 +15,7 @@
 #include "daemon/core/request.h"
 #include "daemon/core/response.h"
 #include "daemon/core/state.h"
+#include "daemon/image/image.h"
 #include "daemon/image/image_import.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
@@ -113,10 +114,8 @@ static int parse_headers(struct request *req, struct upload *u, struct error **e
 	u->content_type = xstrdup(str_or_empty(request_header(req, "Content-Type")));
 	if (!str_is_empty(public) && parse_bool(public, &u->image.is_public) < 0)
 		return error_set(err, 400, "Invalid X-LXD-public header");
-	if (u->image.is_public && strcmp(u->project, "default") != 0)
-		return error_set(err, 400,
-		                 "Images can only be marked public in the default project");
-	if (parse_lists(req, u, err) < 0)
+	if (image_check_public(u->image.is_public, u->project, err) < 0 ||
+	    parse_lists(req, u, err) < 0)
 		return (*err)->code;
 
 	size_t n = strv_len(u->aliases);
@@ -154,14 +153,9 @@ static int use_secret(struct request *req, struct upload *u, const char *secret,
 		return (*err)->code;
 
 	free(u->alias_items);
-	u->alias_items = xcalloc(jv_len(aliases) + 1, sizeof(*u->alias_items));
-	for (size_t i = 0; i < jv_len(aliases); i++) {
-		u->alias_items[i].name = jv_text(jv_item(aliases, i), "name");
-		u->alias_items[i].description = jv_text(jv_item(aliases, i), "description");
-	}
+	u->alias_items = image_import_aliases(aliases, &u->image.n_aliases);
 	u->image.profiles = (const char *const *)u->profiles;
 	u->image.aliases = u->alias_items;
-	u->image.n_aliases = jv_len(aliases);
 	return 0;
 }
 

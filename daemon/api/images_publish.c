@@ -53,8 +53,8 @@ static int pack(struct publishing *p, struct operation *op, const struct instanc
 {
 	struct image_publish publish = { .architecture = inst->row->row.architecture,
 		                         .compression = p->compression };
-	size_t n_aliases = jv_len(p->aliases);
-	scoped_free struct image_import_alias *aliases = xcalloc(n_aliases + 1, sizeof(*aliases));
+	scoped_free struct image_import_alias *aliases =
+		image_import_aliases(p->aliases, &p->image.n_aliases);
 	scoped(idmap_done) struct idmap disk_map = { 0 };
 	scoped_free char *fingerprint = NULL;
 	struct storage_instance storage;
@@ -69,17 +69,10 @@ static int pack(struct publishing *p, struct operation *op, const struct instanc
 	if (r < 0)
 		return r;
 
-	for (size_t i = 0; i < n_aliases; i++) {
-		struct json_object *alias = jv_item(p->aliases, i);
-
-		aliases[i].name = jv_text(alias, "name");
-		aliases[i].description = jv_text(alias, "description");
-	}
 	scoped_free char *path = storage_instance_path(p->state, &storage, p->snapshot);
 	publish.volume_path = path;
 	publish.disk_map = &disk_map;
 	p->image.aliases = aliases;
-	p->image.n_aliases = n_aliases;
 	return image_publish(p->state, op, &p->image, &publish, &fingerprint, err);
 }
 
@@ -92,21 +85,6 @@ static int run_publish(struct operation *op, void *arg, struct error **err)
 	int r = instance_lock(p->state, p->instance_project, p->instance,
 	                      operation_cancel_token(op), &lock, &inst, err);
 	return r < 0 ? r : pack(p, op, inst, err);
-}
-
-static int check_aliases(struct json_object *aliases, struct error **err)
-{
-	for (size_t i = 0; i < jv_len(aliases); i++) {
-		struct json_object *alias = jv_item(aliases, i);
-		const char *name, *description;
-
-		if (jv_check_object(alias, "alias", err) < 0 ||
-		    jv_need_string(alias, "name", &name, err) < 0 ||
-		    jv_get_string(alias, "description", &description, err) < 0 ||
-		    image_alias_check_name(name, err) < 0)
-			return (*err)->code;
-	}
-	return 0;
 }
 
 static int parse(struct request *req, struct json_object *body, struct json_object *source,
@@ -124,15 +102,15 @@ static int parse(struct request *req, struct json_object *body, struct json_obje
 	    jv_get_smap(body, "properties", &p->properties, err) < 0 ||
 	    jv_get_strv(body, "profiles", &p->profiles, err) < 0 ||
 	    jv_get_date(body, "expires_at", &p->image.expires, err) < 0 ||
-	    jv_get_array(body, "aliases", &aliases, err) < 0 || check_aliases(aliases, err) < 0)
+	    jv_get_array(body, "aliases", &aliases, err) < 0 ||
+	    image_alias_check_list(aliases, err) < 0)
 		return (*err)->code;
 	if (*name == '\0')
 		return error_set(err, 400, "No source provided");
 	if (*compression && server_conf_check_compression(compression, err) < 0)
 		return (*err)->code;
-	if (p->image.is_public && strcmp(p->project, "default") != 0)
-		return error_set(err, 400,
-		                 "Images can only be marked public in the default project");
+	if (image_check_public(p->image.is_public, p->project, err) < 0)
+		return (*err)->code;
 
 	const char *slash = strchr(name, '/');
 	p->instance = slash ? xasprintf("%.*s", (int)(slash - name), name) : xstrdup(name);

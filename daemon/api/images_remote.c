@@ -100,9 +100,8 @@ static int parse_image(struct pulling *p, struct error **err)
 	    jv_get_date(p->body, "expires_at", &image->expires, err) < 0 ||
 	    parse_aliases(p, err) < 0)
 		return (*err)->code;
-	if (image->is_public && strcmp(p->project, "default") != 0)
-		return error_set(err, 400,
-		                 "Images can only be marked public in the default project");
+	if (image_check_public(image->is_public, p->project, err) < 0)
+		return (*err)->code;
 	image->properties = &p->properties;
 	image->profiles = (const char *const *)p->profiles;
 	return image_import_check(image, err);
@@ -287,18 +286,11 @@ static int parse_push(struct pushing *p, struct error **err)
 	    jv_get_string(p->body, "certificate", &push->certificate, err) < 0 ||
 	    jv_get_string(p->body, "secret", &push->secret, err) < 0 ||
 	    jv_get_string(p->body, "project", &push->target_project, err) < 0 ||
-	    jv_get_array(p->body, "aliases", &aliases, err) < 0)
+	    jv_get_array(p->body, "aliases", &aliases, err) < 0 ||
+	    image_alias_check_list(aliases, err) < 0)
 		return (*err)->code;
-	for (size_t i = 0; i < jv_len(aliases); i++) {
-		const char *name, *description;
-
-		if (jv_check_object(jv_item(aliases, i), "alias", err) < 0 ||
-		    jv_need_string(jv_item(aliases, i), "name", &name, err) < 0 ||
-		    jv_get_string(jv_item(aliases, i), "description", &description, err) < 0 ||
-		    image_alias_check_name(name, err) < 0)
-			return (*err)->code;
-		strv_add(&p->aliases, name);
-	}
+	for (size_t i = 0; i < jv_len(aliases); i++)
+		strv_add(&p->aliases, jv_text(jv_item(aliases, i), "name"));
 	/* It becomes a line of the head of a request. */
 	if (push->secret && str_has_control(push->secret))
 		return error_set(err, 400, "Invalid secret");

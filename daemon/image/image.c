@@ -261,6 +261,13 @@ struct json_object *image_json(const struct db_image *row)
 	return o;
 }
 
+int image_check_public(bool is_public, const char *project, struct error **err)
+{
+	if (!is_public || strcmp(project, "default") == 0)
+		return 0;
+	return error_set(err, 400, "Images can only be marked public in the default project");
+}
+
 int image_check_properties(const struct smap *properties, struct error **err)
 {
 	SMAP_FOREACH (e, properties) {

@@ -65,6 +65,9 @@ int image_delete_here(struct state *state, const char *fingerprint, struct error
 int image_update(struct request *req, const char *project, const char *fingerprint,
                  struct json_object *body, bool is_patch, struct error **err);
 
+/* Restricted clients of one project must not show its images to everybody: 400 but for "default". */
+int image_check_public(bool is_public, const char *project, struct error **err);
+
 /* They become keys of instances' configuration: 400 for what could be no part of one. */
 int image_check_properties(const struct smap *properties, struct error **err);
 

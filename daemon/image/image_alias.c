@@ -49,6 +49,21 @@ int image_alias_check_name(const char *name, struct error **err)
 	return 0;
 }
 
+int image_alias_check_list(struct json_object *list, struct error **err)
+{
+	for (size_t i = 0; i < jv_len(list); i++) {
+		struct json_object *alias = jv_item(list, i);
+		const char *name, *description;
+
+		if (jv_check_object(alias, "alias", err) < 0 ||
+		    jv_need_string(alias, "name", &name, err) < 0 ||
+		    jv_get_string(alias, "description", &description, err) < 0 ||
+		    image_alias_check_name(name, err) < 0)
+			return (*err)->code;
+	}
+	return 0;
+}
+
 static int find_target(struct db_tx *tx, const char *project, const char *target, int64_t *ret_id,
                        struct error **err)
 {

@@ -15,6 +15,9 @@ struct request;
 /* 400 for what is no name of an alias. */
 int image_alias_check_name(const char *name, struct error **err);
 
+/* The same for all of a client's [{"name", "description"}], which may be NULL. */
+int image_alias_check_list(struct json_object *list, struct error **err);
+
 /* 400 "name and target are required", 404 "Image not found", 409 'Alias "a" already exists'. */
 int image_alias_create(struct request *req, const char *project, const char *name,
                        const char *target, const char *description, struct error **err);

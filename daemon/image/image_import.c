@@ -297,6 +297,19 @@ static int store(struct state *state, struct incoming *in, struct operation *ope
 	return r;
 }
 
+struct image_import_alias *image_import_aliases(struct json_object *list, size_t *ret_n)
+{
+	size_t n = jv_len(list);
+	struct image_import_alias *aliases = xcalloc(n + 1, sizeof(*aliases));
+
+	for (size_t i = 0; i < n; i++) {
+		aliases[i].name = jv_text(jv_item(list, i), "name");
+		aliases[i].description = jv_text(jv_item(list, i), "description");
+	}
+	*ret_n = n;
+	return aliases;
+}
+
 int image_import_check(const struct image_import *image, struct error **err)
 {
 	int r = image->properties ? image_check_properties(image->properties, err) : 0;

@@ -11,6 +11,7 @@
 
 #include "lib/base/error.h"
 
+struct json_object;
 struct smap;
 struct operation;
 struct state;
@@ -19,6 +20,12 @@ struct image_import_alias {
 	const char *name;
 	const char *description;
 };
+
+/*
+ * What the API's [{"name", "description"}] says, which image_alias_check_list() has passed, or
+ * NULL; the caller frees it, its strings are the list's.
+ */
+struct image_import_alias *image_import_aliases(struct json_object *list, size_t *ret_n) MUST_CHECK;
 
 /* Where an image came from and is looked for again. */
 struct image_import_source {

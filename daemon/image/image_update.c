@@ -53,11 +53,7 @@ static int parse(struct change *c, struct json_object *body, struct error **err)
 	c->has_properties = r[2] > 0 || !c->merges;
 	c->has_profiles = r[3] > 0;
 	c->has_expiry = r[4] > 0;
-	/* Restricted clients of one project must not show its images to everybody. */
-	if (c->has_public && c->is_public && strcmp(c->project, "default") != 0)
-		return error_set(err, 400,
-		                 "Images can only be marked public in the default project");
-	return 0;
+	return image_check_public(c->has_public && c->is_public, c->project, err);
 }
 
 static int write_change(struct db_tx *tx, void *arg, struct error **err)
