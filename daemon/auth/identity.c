@@ -7,6 +7,7 @@
 #include "daemon/core/lifecycle.h"
 #include "daemon/core/request.h"
 #include "daemon/core/state.h"
+#include "daemon/core/token.h"
 #include "db/certificates.h"
 #include "db/tokens.h"
 #include "lib/base/alloc.h"
@@ -128,21 +129,6 @@ struct addition {
 	const char *secret; /* Of a token, or NULL. */
 };
 
-/* In the transaction that adds what it was for: of several who bring it, one is let in. */
-static int use_token(struct db_tx *tx, const char *secret, struct error **err)
-{
-	scoped(db_token_done) struct db_token token = { 0 };
-	scoped(error_freep) struct error *cause = NULL;
-
-	int r = db_token_use(tx, DB_TOKEN_CLIENT, secret, NULL, date_now(), &token, &cause);
-	if (r == -ENOENT)
-		return error_set(err, 403, "No matching token found");
-	if (r < 0)
-		*err = TAKE_PTR(cause);
-
-	return r;
-}
-
 static int insert(struct db_tx *tx, void *arg, struct error **err)
 {
 	const struct addition *addition = arg;
@@ -159,7 +145,7 @@ static int insert(struct db_tx *tx, void *arg, struct error **err)
 		return r;
 	}
 
-	r = addition->secret ? use_token(tx, addition->secret, err) : 0;
+	r = addition->secret ? token_use_in(tx, DB_TOKEN_CLIENT, addition->secret, NULL, err) : 0;
 	return r < 0 ? r : db_certificate_create(tx, row, &id, err);
 }
 

@@ -133,33 +133,38 @@ static int use(struct db_tx *tx, void *arg, struct error **err)
 {
 	struct use *u = arg;
 
+	scoped(error_freep) struct error *cause = NULL;
+
 	db_token_done(&u->row);
 	u->row = (struct db_token){ 0 };
-	return (u->is_look ? db_token_find : db_token_use)(
-		tx, (enum db_token_kind)u->kind, u->secret, u->name, date_now(), &u->row, err);
+	int r = (u->is_look ? db_token_find : db_token_use)(
+		tx, (enum db_token_kind)u->kind, u->secret, u->name, date_now(), &u->row, &cause);
+	if (r == -ENOENT)
+		return error_set(err, 403, "No matching token found");
+	return r < 0 ? error_move(err, &cause) : 0;
 }
 
 static int find_or_use(struct state *state, struct use *u, struct json_object **ret_metadata,
                        struct error **err)
 {
-	scoped(error_freep) struct error *cause = NULL;
-
-	int r = u->is_look ? db_query(state->db, use, u, &cause)
-	                   : db_write(state->db, use, u, &cause);
-	if (r == -ENOENT)
-		return error_set(err, 403, "No matching token found");
-	if (r < 0) {
-		*err = TAKE_PTR(cause);
-		return r;
-	}
-
-	if (ret_metadata) {
+	int r = u->is_look ? db_query(state->db, use, u, err) : db_write(state->db, use, u, err);
+	if (r == 0 && ret_metadata) {
 		scoped(jv_unrefp) struct json_object *data = json_tokener_parse(u->row.data);
 
 		*ret_metadata = jv_copy(jv_member(data, "metadata"));
 	}
 	db_token_done(&u->row);
-	return 0;
+	return r;
+}
+
+int token_use_in(struct db_tx *tx, int kind, const char *secret, const char *name,
+                 struct error **err)
+{
+	struct use u = { .kind = kind, .secret = secret, .name = name };
+
+	int r = use(tx, &u, err);
+	db_token_done(&u.row);
+	return r;
 }
 
 int token_use(struct state *state, int kind, const char *secret, const char *name,

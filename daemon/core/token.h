@@ -11,6 +11,7 @@
 
 #include "lib/base/error.h"
 
+struct db_tx;
 struct json_object;
 struct request;
 struct state;
@@ -40,7 +41,11 @@ int token_create(struct request *req, const struct token_spec *spec, char **ret_
 int token_use(struct state *state, int kind, const char *secret, const char *name,
               struct json_object **ret_metadata, struct error **err);
 
-/* The same, and it can still be used. */
+/* The same in a transaction, with what the token is for: of several who bring it, one is let in. */
+int token_use_in(struct db_tx *tx, int kind, const char *secret, const char *name,
+                 struct error **err);
+
+/* As token_use(), and it can still be used. */
 int token_look(struct state *state, int kind, const char *secret, const char *name,
                struct json_object **ret_metadata, struct error **err);
 
