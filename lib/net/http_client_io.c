@@ -52,16 +52,31 @@ static ssize_t read_some(struct stream *s, void *data, size_t size, struct http_
 	}
 }
 
-int http_client_io_write(struct stream *s, const void *data, size_t size, struct http_wait wait)
+/* Whether the server says something, or has gone, while we still send. */
+static bool has_answer(struct stream *s)
 {
-	const char *at = data;
+	char byte;
+	ssize_t n = stream_read(s, &byte, 1);
 
+	if (n > 0)
+		stream_unread(s, &byte, 1);
+	return n != -EAGAIN;
+}
+
+/* 1 if 'hears' and the server answers meanwhile. */
+static int write_all(struct stream *s, const char *at, size_t size, bool hears,
+                     struct http_wait wait)
+{
 	while (size > 0) {
 		ssize_t n = stream_write(s, at, size);
 		if (n == -EAGAIN) {
-			int r = http_client_io_wait(s, stream_write_events(s), wait);
+			short events = stream_write_events(s);
+			int r = http_client_io_wait(s, hears ? (short)(events | POLLIN) : events,
+			                            wait);
 			if (r < 0)
 				return r;
+			if (hears && (r & POLLIN) && has_answer(s))
+				return 1;
 			continue;
 		}
 		if (n < 0)
@@ -70,6 +85,11 @@ int http_client_io_write(struct stream *s, const void *data, size_t size, struct
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+int http_client_io_write(struct stream *s, const void *data, size_t size, struct http_wait wait)
+{
+	return write_all(s, data, size, false, wait);
 }
 
 /* --- The head of an answer --- */
@@ -186,37 +206,10 @@ int http_client_io_read_head(struct stream *s, struct http_wait wait, struct htt
 
 /* --- The body of a request --- */
 
-/* Whether the server says something, or has gone, while we still send. */
-static bool has_answer(struct stream *s)
-{
-	char byte;
-	ssize_t n = stream_read(s, &byte, 1);
-
-	if (n > 0)
-		stream_unread(s, &byte, 1);
-	return n != -EAGAIN;
-}
-
-/* As http_client_io_write(); 1 if the server answers meanwhile. */
+/* 1 if the server answers meanwhile. */
 static int write_or_hear(struct stream *s, const char *at, size_t size, struct http_wait wait)
 {
-	while (size > 0) {
-		ssize_t n = stream_write(s, at, size);
-		if (n == -EAGAIN) {
-			int r = http_client_io_wait(s, (short)(stream_write_events(s) | POLLIN),
-			                            wait);
-			if (r < 0)
-				return r;
-			if ((r & POLLIN) && has_answer(s))
-				return 1;
-			continue;
-		}
-		if (n < 0)
-			return (int)n;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return write_all(s, at, size, true, wait);
 }
 
 /* A block of the body, framed if it goes in chunks; an empty one is the last. */
