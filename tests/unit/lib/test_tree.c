@@ -20,27 +20,7 @@
 #include "lib/base/scoped.h"
 #include "lib/base/strbuf.h"
 #include "lib/base/tree.h"
-
-static char root[] = "/tmp/muster-tree-XXXXXX";
-
-/* An open directory of this name, made anew. */
-static int make_dir(const char *name)
-{
-	scoped_free char *path = path_join(root, name, NULL);
-
-	assert_int_equal(file_make_dirs(path, 0755), 0);
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static void make_file(int dir, const char *name, const char *text)
-{
-	scoped_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-
-	assert_true(fd >= 0);
-	assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
-}
+#include "tests/kit/tree_kit.h"
 
 static int add_path(const struct tree_entry *entry, void *arg)
 {
@@ -51,14 +31,14 @@ static int add_path(const struct tree_entry *entry, void *arg)
 static void walking_is_sorted_and_follows_nothing(void **state)
 {
 	(void)state;
-	scoped_fd int dir = make_dir("walk");
-	scoped_fd int inner = make_dir("walk/b");
-	scoped_fd int skipped = make_dir("walk/skipped");
+	scoped_fd int dir = tree_kit_dir("walk");
+	scoped_fd int inner = tree_kit_dir("walk/b");
+	scoped_fd int skipped = tree_kit_dir("walk/skipped");
 	scoped(strbuf_done) struct strbuf b = { 0 };
 
-	make_file(dir, "a", "");
-	make_file(inner, "x", "");
-	make_file(skipped, "y", "");
+	tree_kit_file(dir, "a", "");
+	tree_kit_file(inner, "x", "");
+	tree_kit_file(skipped, "y", "");
 	assert_int_equal(symlinkat("b", dir, "c"), 0);
 	assert_int_equal(tree_walk(dir, add_path, &b), 0);
 	assert_string_equal(b.text, "|a|b|b/x|c|skipped|");
@@ -85,15 +65,15 @@ static int add_leave(const struct tree_entry *entry, int fd, void *arg)
 static void directories_are_left_after_what_is_in_them(void **state)
 {
 	(void)state;
-	scoped_fd int dir = make_dir("leave");
-	scoped_fd int inner = make_dir("leave/a/b");
-	scoped_fd int skipped = make_dir("leave/skipped");
+	scoped_fd int dir = tree_kit_dir("leave");
+	scoped_fd int inner = tree_kit_dir("leave/a/b");
+	scoped_fd int skipped = tree_kit_dir("leave/skipped");
 	scoped(strbuf_done) struct strbuf b = { 0 };
 	const struct tree_visitor visitor = { add_visit, add_leave, &b };
 
-	make_file(inner, "x", "");
-	make_file(skipped, "y", "");
-	make_file(dir, "z", "");
+	tree_kit_file(inner, "x", "");
+	tree_kit_file(skipped, "y", "");
+	tree_kit_file(dir, "z", "");
 	assert_int_equal(tree_walk_with(dir, &visitor), 0);
 	assert_string_equal(b.text, "+|+a|+a/b|+a/b/x|-a/b|-a|+skipped|+z|-|");
 }
@@ -109,28 +89,28 @@ static int rename_away(const struct tree_entry *entry, void *arg)
 static void a_way_back_that_changed_is_not_taken(void **state)
 {
 	(void)state;
-	scoped_fd int dir = make_dir("back");
+	scoped_fd int dir = tree_kit_dir("back");
 	scoped(strbuf_done) struct strbuf path = { 0 };
 
 	strbuf_add(&path, "back");
 	for (int i = 0; i < 100; i++)
 		strbuf_add(&path, "/1");
-	scoped_fd int deep = make_dir(path.text);
-	make_file(deep, "f", "");
+	scoped_fd int deep = tree_kit_dir(path.text);
+	tree_kit_file(deep, "f", "");
 	assert_int_equal(tree_walk(dir, rename_away, &dir), -ESTALE);
 }
 
 static void removing_keeps_what_links_name(void **state)
 {
 	(void)state;
-	scoped_fd int kept = make_dir("kept");
-	scoped_fd int dir = make_dir("gone/a/b");
-	scoped_free char *path = path_join(root, "gone", NULL);
-	scoped_free char *link = path_join(root, "link", NULL);
+	scoped_fd int kept = tree_kit_dir("kept");
+	scoped_fd int dir = tree_kit_dir("gone/a/b");
+	scoped_free char *path = path_join(tree_kit_root(), "gone", NULL);
+	scoped_free char *link = path_join(tree_kit_root(), "link", NULL);
 
-	make_file(kept, "f", "x");
-	make_file(dir, "f", "x");
-	assert_int_equal(symlinkat(root, dir, "up"), 0);
+	tree_kit_file(kept, "f", "x");
+	tree_kit_file(dir, "f", "x");
+	assert_int_equal(symlinkat(tree_kit_root(), dir, "up"), 0);
 	assert_int_equal(symlink("kept", link), 0);
 	assert_int_equal(tree_remove(path, TREE_KEEP_ROOT), 0);
 	assert_true(file_is_dir(path));
@@ -146,27 +126,27 @@ static void removing_keeps_what_links_name(void **state)
 static void deep_trees_are_removed(void **state)
 {
 	(void)state;
-	scoped_free char *path = path_join(root, "deep", NULL);
-	int at = make_dir("deep");
+	scoped_free char *path = path_join(tree_kit_root(), "deep", NULL);
+	int at = tree_kit_dir("deep");
 
 	for (int i = 0; i < 3000; i++) {
 		assert_int_equal(mkdirat(at, "d", 0755), 0);
 		int next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		assert_true(next >= 0);
 		if (i % 500 == 0)
-			make_file(at, "f", "x");
+			tree_kit_file(at, "f", "x");
 		close(at);
 		at = next;
 	}
 	close(at);
 
 	/* Its owner knows which names the removal will take. */
-	scoped_fd int dir = make_dir("deep");
+	scoped_fd int dir = tree_kit_dir("deep");
 	for (int i = 0; i < 40; i++) {
 		scoped_free char *name = xasprintf("deep/.removed-%d-%d", (int)getpid(), i);
-		close(make_dir(name));
+		close(tree_kit_dir(name));
 		scoped_free char *file = xasprintf("%s/f", strchr(name, '.'));
-		make_file(dir, file, "x");
+		tree_kit_file(dir, file, "x");
 	}
 	uint64_t bytes;
 	assert_int_equal(tree_usage(dir, &bytes), 0);
@@ -177,11 +157,11 @@ static void deep_trees_are_removed(void **state)
 static void usage_counts_hard_links_once(void **state)
 {
 	(void)state;
-	scoped_fd int dir = make_dir("usage");
+	scoped_fd int dir = tree_kit_dir("usage");
 	uint64_t empty = 0, one = 0, two = 0;
 
 	assert_int_equal(tree_usage(dir, &empty), 0);
-	make_file(dir, "a", "text");
+	tree_kit_file(dir, "a", "text");
 	assert_int_equal(tree_usage(dir, &one), 0);
 	assert_int_equal(linkat(dir, "a", dir, "b", 0), 0);
 	assert_int_equal(tree_usage(dir, &two), 0);
@@ -192,29 +172,19 @@ static void usage_counts_hard_links_once(void **state)
 static void size_is_what_a_copy_carries(void **state)
 {
 	(void)state;
-	scoped_fd int dir = make_dir("size");
+	scoped_fd int dir = tree_kit_dir("size");
 	uint64_t size = 1;
 
 	assert_int_equal(tree_size(dir, DEADLINE_NEVER, &size), 0);
 	assert_int_equal(size, 0);
-	make_file(dir, "a", "text");
+	tree_kit_file(dir, "a", "text");
 	assert_int_equal(linkat(dir, "a", dir, "b", 0), 0);
 	assert_int_equal(symlinkat("a", dir, "c"), 0);
-	make_file(dir, "d", "more");
+	tree_kit_file(dir, "d", "more");
 	assert_int_equal(tree_size(dir, DEADLINE_NEVER, &size), 0);
 	assert_int_equal(size, 8);
 	assert_int_equal(tree_size(dir, date_deadline(60000), &size), 0);
 	assert_int_equal(tree_size(dir, date_deadline(0), &size), -ETIMEDOUT);
-}
-
-static int make_root(void **state)
-{
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	return tree_remove(root, 0);
 }
 
 int main(void)
@@ -229,5 +199,5 @@ int main(void)
 		cmocka_unit_test(size_is_what_a_copy_carries),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, tree_kit_start, tree_kit_stop);
 }

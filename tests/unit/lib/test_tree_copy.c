@@ -33,29 +33,10 @@
 #include "lib/base/thread.h"
 #include "lib/base/tree.h"
 #include "lib/base/tree_copy.h"
+#include "tests/kit/tree_kit.h"
 
 #define DEPTH 3000
 #define BIG (300 * 1024)
-
-static char root[] = "/tmp/muster-tree-copy-XXXXXX";
-
-static int make_dir(const char *name)
-{
-	scoped_free char *path = path_join(root, name, NULL);
-
-	assert_int_equal(file_make_dirs(path, 0755), 0);
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static void make_file(int dir, const char *name, const char *text)
-{
-	scoped_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-
-	assert_true(fd >= 0);
-	assert_int_equal(fd_write_full(fd, text, strlen(text)), 0);
-}
 
 static void add_content(struct strbuf *b, const struct tree_entry *entry)
 {
@@ -137,7 +118,7 @@ static void set_times(int dir, const char *name, int64_t sec, long nsec)
 static void set_xattr(const char *in, const char *file, const char *name, const void *value,
                       size_t size)
 {
-	scoped_free char *path = path_join(root, in, file, NULL);
+	scoped_free char *path = path_join(tree_kit_root(), in, file, NULL);
 
 	(void)!lsetxattr(path, name, value, size, 0);
 }
@@ -165,7 +146,7 @@ static void make_big(int dir, const char *name)
 
 static void make_socket(const char *in, const char *name)
 {
-	scoped_free char *path = path_join(root, in, name, NULL);
+	scoped_free char *path = path_join(tree_kit_root(), in, name, NULL);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	scoped_fd int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -211,12 +192,12 @@ static void fill(int dir, const char *in)
 	long_name[NAME_MAX] = '\0';
 	memset(target, 't', sizeof(target) - 1);
 	target[sizeof(target) - 1] = '\0';
-	make_file(dir, "file", "hello");
-	make_file(dir, "empty", "");
-	make_file(dir, "other", "names");
-	make_file(dir, long_name, "long");
-	make_file(dir, "\xff\xfe odd\n\t\"'\\*?$", "odd bytes");
-	make_file(dir, "-rf", "an option");
+	tree_kit_file(dir, "file", "hello");
+	tree_kit_file(dir, "empty", "");
+	tree_kit_file(dir, "other", "names");
+	tree_kit_file(dir, long_name, "long");
+	tree_kit_file(dir, "\xff\xfe odd\n\t\"'\\*?$", "odd bytes");
+	tree_kit_file(dir, "-rf", "an option");
 	make_big(dir, "big");
 	make_sparse(dir, "sparse");
 	assert_int_equal(mkdirat(dir, "d", 0750), 0);
@@ -255,8 +236,8 @@ static void assert_copied(int from, int to)
 static void copies_are_the_same(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("from");
-	scoped_fd int to = make_dir("to");
+	scoped_fd int from = tree_kit_dir("from");
+	scoped_fd int to = tree_kit_dir("to");
 	const struct tree_copy_options options = { .keep_owner = geteuid() == 0 };
 
 	fill(from, "from");
@@ -271,11 +252,11 @@ static void copies_are_the_same(void **state)
 static void copies_are_what_rsync_makes(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("rsync-from");
-	scoped_fd int to = make_dir("rsync-to");
-	scoped_fd int reference = make_dir("rsync-reference");
-	scoped_free char *source = xasprintf("%s/rsync-from/", root);
-	scoped_free char *target = path_join(root, "rsync-reference", NULL);
+	scoped_fd int from = tree_kit_dir("rsync-from");
+	scoped_fd int to = tree_kit_dir("rsync-to");
+	scoped_fd int reference = tree_kit_dir("rsync-reference");
+	scoped_free char *source = xasprintf("%s/rsync-from/", tree_kit_root());
+	scoped_free char *target = path_join(tree_kit_root(), "rsync-reference", NULL);
 	const struct tree_copy_options options = { .keep_owner = true };
 
 	if (geteuid() != 0 || !command_exists("rsync"))
@@ -294,8 +275,8 @@ static void copies_are_what_rsync_makes(void **state)
 static void holes_stay_holes(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("holes-from");
-	scoped_fd int to = make_dir("holes-to");
+	scoped_fd int from = tree_kit_dir("holes-from");
+	scoped_fd int to = tree_kit_dir("holes-to");
 	struct stat a, b;
 
 	make_sparse(from, "sparse");
@@ -319,8 +300,8 @@ static void grow(uint64_t bytes, void *arg)
 static void files_that_grow_are_copied_once(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("growing");
-	scoped_fd int to = make_dir("growing-copy");
+	scoped_fd int from = tree_kit_dir("growing");
+	scoped_fd int to = tree_kit_dir("growing-copy");
 	struct stat a, b;
 
 	make_sparse(from, "sparse");
@@ -335,8 +316,8 @@ static void files_that_grow_are_copied_once(void **state)
 static void others_copy_what_they_may(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("plain-from");
-	scoped_fd int to = make_dir("plain-to");
+	scoped_fd int from = tree_kit_dir("plain-from");
+	scoped_fd int to = tree_kit_dir("plain-to");
 	struct stat st;
 
 	fill(from, "plain-from");
@@ -361,7 +342,7 @@ static void *copy_deep(void *arg)
 static void deep_trees_are_copied_on_a_small_stack(void **state)
 {
 	(void)state;
-	int at = make_dir("deep");
+	int at = tree_kit_dir("deep");
 	char name[32];
 
 	for (int i = 0; i < DEPTH; i++) {
@@ -370,7 +351,7 @@ static void deep_trees_are_copied_on_a_small_stack(void **state)
 		int next = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		assert_true(next >= 0);
 		if (i == DEPTH - 1) {
-			make_file(next, "f", "x");
+			tree_kit_file(next, "f", "x");
 			assert_int_equal(linkat(next, "f", next, "g", 0), 0);
 		}
 		close(at);
@@ -378,8 +359,8 @@ static void deep_trees_are_copied_on_a_small_stack(void **state)
 	}
 	close(at);
 
-	scoped_fd int from = make_dir("deep");
-	scoped_fd int to = make_dir("deep-copy");
+	scoped_fd int from = tree_kit_dir("deep");
+	scoped_fd int to = tree_kit_dir("deep-copy");
 	int fds[2] = { from, to };
 	pthread_t thread;
 	assert_int_equal(thread_start(&thread, "copy", 0, copy_deep, fds), 0);
@@ -421,21 +402,21 @@ static int find_secret(const struct tree_entry *entry, void *arg)
 static void trees_that_change_are_copied_and_never_left(void **state)
 {
 	(void)state;
-	scoped_fd int outside = make_dir("outside");
-	scoped_fd int from = make_dir("changing");
-	scoped_fd int inner = make_dir("changing/d");
+	scoped_fd int outside = tree_kit_dir("outside");
+	scoped_fd int from = tree_kit_dir("changing");
+	scoped_fd int inner = tree_kit_dir("changing/d");
 	struct mischief m = { .dir = from };
 	pthread_t thread;
 
-	make_file(outside, "secret", "x");
-	make_file(from, "f", "f");
-	make_file(inner, "y", "y");
+	tree_kit_file(outside, "secret", "x");
+	tree_kit_file(from, "f", "f");
+	tree_kit_file(inner, "y", "y");
 	assert_int_equal(symlinkat("../outside", from, "out"), 0);
 	assert_int_equal(mkfifoat(from, "p", 0600), 0);
 	assert_int_equal(thread_start(&thread, "mischief", 0, change, &m), 0);
 	for (int i = 0; i < 300; i++) {
-		scoped_fd int to = make_dir("changing-copy");
-		scoped_free char *path = path_join(root, "changing-copy", NULL);
+		scoped_fd int to = tree_kit_dir("changing-copy");
+		scoped_free char *path = path_join(tree_kit_root(), "changing-copy", NULL);
 		bool has_secret = false;
 
 		assert_int_equal(tree_copy(from, to, NULL), 0);
@@ -480,23 +461,23 @@ static bool is_one_file(int a, int b, const char *name)
 static void what_is_the_same_is_taken(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("like-from");
-	scoped_fd int like = make_dir("like-old");
-	scoped_fd int to = make_dir("like-to");
-	scoped_free char *like_path = path_join(root, "like-old", NULL);
+	scoped_fd int from = tree_kit_dir("like-from");
+	scoped_fd int like = tree_kit_dir("like-old");
+	scoped_fd int to = tree_kit_dir("like-to");
+	scoped_free char *like_path = path_join(tree_kit_root(), "like-old", NULL);
 	const struct tree_copy_options options = { .keep_owner = geteuid() == 0 };
 
 	fill(from, "like-from");
-	make_file(from, "forged", "good");
-	make_file(from, "mode", "mode");
-	make_file(from, "gone", "gone");
+	tree_kit_file(from, "forged", "good");
+	tree_kit_file(from, "mode", "mode");
+	tree_kit_file(from, "gone", "gone");
 	assert_int_equal(symlinkat("a", from, "plain-link"), 0);
 	assert_int_equal(symlinkat("a", from, "forged-link"), 0);
 	set_times(from, "forged-link", 7, 7);
-	scoped_fd int deep = make_dir("like-from/only/in/it");
-	make_file(deep, "f", "f");
-	scoped_fd int both = make_dir("like-from/z");
-	make_file(both, "f", "f");
+	scoped_fd int deep = tree_kit_dir("like-from/only/in/it");
+	tree_kit_file(deep, "f", "f");
+	scoped_fd int both = tree_kit_dir("like-from/z");
+	tree_kit_file(both, "f", "f");
 	copy_content(from, like);
 	overwrite(like, "forged", "evil");
 	assert_int_equal(fchmodat(like, "mode", 0777, 0), 0);
@@ -504,7 +485,7 @@ static void what_is_the_same_is_taken(void **state)
 	assert_int_equal(symlinkat("b", like, "forged-link"), 0);
 	set_times(like, "forged-link", 7, 7);
 	assert_int_equal(unlinkat(like, "gone", 0), 0);
-	make_file(like, "more", "more");
+	tree_kit_file(like, "more", "more");
 	scoped_free char *only = path_join(like_path, "only", NULL);
 	assert_int_equal(tree_remove(only, 0), 0);
 
@@ -530,12 +511,12 @@ static void count_progress(uint64_t bytes, void *arg)
 static void progress_counts_bytes(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("progress");
-	scoped_fd int to = make_dir("progress-copy");
+	scoped_fd int from = tree_kit_dir("progress");
+	scoped_fd int to = tree_kit_dir("progress-copy");
 	uint64_t bytes = 0;
 	const struct tree_copy_options options = { .progress = count_progress, .arg = &bytes };
 
-	make_file(from, "a", "12345");
+	tree_kit_file(from, "a", "12345");
 	make_big(from, "b");
 	assert_int_equal(tree_copy(from, to, &options), 0);
 	assert_int_equal(bytes, BIG + 5);
@@ -544,23 +525,13 @@ static void progress_counts_bytes(void **state)
 static void cancelled_copies_stop(void **state)
 {
 	(void)state;
-	scoped_fd int from = make_dir("cancelled");
-	scoped_fd int to = make_dir("cancelled-copy");
+	scoped_fd int from = tree_kit_dir("cancelled");
+	scoped_fd int to = tree_kit_dir("cancelled-copy");
 	scoped(cancel_unrefp) struct cancel *c = cancel_new(NULL);
 	const struct tree_copy_options options = { .cancel = c };
 
 	cancel_fire(c);
 	assert_int_equal(tree_copy(from, to, &options), -ECANCELED);
-}
-
-static int make_root(void **state)
-{
-	return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	return tree_remove(root, 0);
 }
 
 int main(void)
@@ -578,5 +549,5 @@ int main(void)
 		cmocka_unit_test(cancelled_copies_stop),
 	};
 
-	return cmocka_run_group_tests(tests, make_root, remove_root);
+	return cmocka_run_group_tests(tests, tree_kit_start, tree_kit_stop);
 }
