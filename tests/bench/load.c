@@ -38,15 +38,13 @@
 struct load {
 	struct http_client_config config;
 	const char *method, *path, *body;
-	unsigned connections, seconds;
-	unsigned long count, first;
+	unsigned long connections, seconds, count, first;
 	bool wait, fresh, exec;
 };
 
 struct lane {
 	const struct load *load;
-	unsigned number;
-	unsigned long n, errors;
+	unsigned long number, n, errors;
 	double *took; /* n of them, ms. */
 	char *complaint;
 	pthread_t thread;
@@ -192,7 +190,7 @@ static void *run_lane(void *arg)
 	struct lane *lane = arg;
 	const struct load *load = lane->load;
 	scoped(http_client_unrefp) struct http_client *client = http_client_new(&load->config);
-	double end = now() + load->seconds * 1e3;
+	double end = now() + (double)load->seconds * 1e3;
 	size_t room = 0;
 
 	for (unsigned long i = lane->number;; i += load->connections) {
@@ -225,7 +223,7 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void print(struct lane *lanes, unsigned n_lanes, double seconds)
+static void print(struct lane *lanes, unsigned long n_lanes, double seconds)
 {
 	unsigned long n = 0, errors = 0;
 	const char *complaint = NULL;
@@ -264,7 +262,8 @@ int main(int argc, char **argv)
 		OPT_FIRST,
 		OPT_WAIT,
 		OPT_FRESH,
-		OPT_EXEC
+		OPT_EXEC,
+		N_OPTIONS
 	};
 	static const struct option options[] = {
 		{ "unix", 1, NULL, OPT_UNIX },
@@ -281,46 +280,28 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	struct load load = { .connections = 1, .count = 1, .config = { .trust_any = true } };
+	const char **const texts[N_OPTIONS] = { [OPT_UNIX] = &load.config.unix_path,
+		                                [OPT_ADDRESS] = &load.config.address,
+		                                [OPT_CERT] = &load.config.cert_path,
+		                                [OPT_KEY] = &load.config.key_path };
+	unsigned long *const numbers[N_OPTIONS] = { [OPT_CONNECTIONS] = &load.connections,
+		                                    [OPT_COUNT] = &load.count,
+		                                    [OPT_SECONDS] = &load.seconds,
+		                                    [OPT_FIRST] = &load.first };
+	bool *const flags[N_OPTIONS] = {
+		[OPT_WAIT] = &load.wait, [OPT_FRESH] = &load.fresh, [OPT_EXEC] = &load.exec
+	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) > 0) {
-		switch (option) {
-		case OPT_UNIX:
-			load.config.unix_path = optarg;
-			break;
-		case OPT_ADDRESS:
-			load.config.address = optarg;
-			break;
-		case OPT_CERT:
-			load.config.cert_path = optarg;
-			break;
-		case OPT_KEY:
-			load.config.key_path = optarg;
-			break;
-		case OPT_CONNECTIONS:
-			load.connections = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case OPT_COUNT:
-			load.count = strtoul(optarg, NULL, 10);
-			break;
-		case OPT_SECONDS:
-			load.seconds = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case OPT_FIRST:
-			load.first = strtoul(optarg, NULL, 10);
-			break;
-		case OPT_WAIT:
-			load.wait = true;
-			break;
-		case OPT_FRESH:
-			load.fresh = true;
-			break;
-		case OPT_EXEC:
-			load.exec = true;
-			break;
-		default:
+		if (option >= N_OPTIONS)
 			return 2;
-		}
+		if (texts[option])
+			*texts[option] = optarg;
+		if (numbers[option])
+			*numbers[option] = strtoul(optarg, NULL, 10);
+		if (flags[option])
+			*flags[option] = true;
 	}
 	if (argc - optind < 2 || !load.connections ||
 	    (!load.config.unix_path && !load.config.address))
@@ -333,12 +314,12 @@ int main(int argc, char **argv)
 	struct lane *lanes = xcalloc(load.connections, sizeof(struct lane));
 	double start = now();
 
-	for (unsigned i = 0; i < load.connections; i++) {
+	for (unsigned long i = 0; i < load.connections; i++) {
 		lanes[i] = (struct lane){ .load = &load, .number = i };
 		if (pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]) != 0)
 			return fprintf(stderr, "load: no thread\n"), 1;
 	}
-	for (unsigned i = 0; i < load.connections; i++)
+	for (unsigned long i = 0; i < load.connections; i++)
 		pthread_join(lanes[i].thread, NULL);
 	print(lanes, load.connections, (now() - start) / 1e3);
 	free(lanes);
