@@ -8,10 +8,16 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 
 import pytest
+
+from conftest import KIT
+
+sys.path.insert(0, KIT)
+from terminal import read_some  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not shutil.which("lxc"), reason="no lxc client here")
 
@@ -42,10 +48,7 @@ class Terminal:
         deadline = time.monotonic() + timeout
         while text is None or text not in self.out:
             assert select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0], self.out
-            try:
-                data = os.read(self.fd, 65536)
-            except OSError:
-                data = b""
+            data = read_some(self.fd)
             if not data:
                 assert text is None, self.out
                 return self.out
@@ -56,7 +59,9 @@ class Terminal:
     def has(self, text, timeout=1):
         """Whether 'text' has come or comes so soon."""
         if text not in self.out and select.select([self.fd], [], [], timeout)[0]:
-            self.out += os.read(self.fd, 65536)
+            data = read_some(self.fd)
+            assert data, self.out
+            self.out += data
         return text in self.out
 
     def type(self, text):

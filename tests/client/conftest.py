@@ -19,6 +19,9 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests/kit'))
+import terminal  # noqa: E402
+
 MUSTER = os.environ.get('MUSTER', str(ROOT / 'build/muster'))
 MUSTERD = os.environ.get('MUSTERD', str(ROOT / 'build/musterd'))
 SERVER = os.environ.get('MUSTER_TEST_DIR')
@@ -67,10 +70,7 @@ class Muster:
         while time.monotonic() < end:
             if not select.select([fd], [], [], 1)[0]:
                 continue
-            try:
-                data = os.read(fd, 65536)
-            except OSError:
-                break
+            data = terminal.read_some(fd)
             if not data:
                 break
             out += data

@@ -3,6 +3,7 @@
 Failpoints hold the one thing where the other one would hurt.
 """
 import concurrent.futures
+import contextlib
 import signal
 
 import pytest
@@ -39,6 +40,15 @@ def move(member, name, target):
     if answer['type'] == 'error':
         raise testbed.ApiError(answer['error_code'], answer['error'])
     return answer['operation']
+
+
+@contextlib.contextmanager
+def held_move(leader, source, name, target, point):
+    """A move that has come to a point and is held there for as long as the block takes; the operation's URL."""
+    with failpoints.armed(leader, point):
+        operation = move(source, name, target)
+        failpoints.wait_passed(leader)
+        yield operation
 
 
 def folders(member):
@@ -92,9 +102,7 @@ def test_what_could_not_be_started_is_started_at_home(bed, victim, point):
 def test_what_is_committed_and_not_started_is_not_deleted(bed):
     leader, source, target = roles(bed)
     kit.launch(bed, ['d1'], target=source.name)
-    with failpoints.armed(leader, 'step.after/committed=stall'):
-        operation = move(source, 'd1', target)
-        failpoints.wait_passed(leader)
+    with held_move(leader, source, 'd1', target, 'step.after/committed=stall') as operation:
         for body in (('DELETE', '/1.0/instances/d1', {'force': True}), ('POST', '/1.0/instances/d1', {'name': 'd2'})):
             with pytest.raises(testbed.ApiError):
                 source.api(*body)
@@ -105,9 +113,7 @@ def test_what_is_committed_and_not_started_is_not_deleted(bed):
 def test_what_runs_on_the_target_may_be_deleted_before_the_source_is_clean(bed):
     leader, source, target = roles(bed)
     kit.launch(bed, ['d1'], target=source.name)
-    with failpoints.armed(leader, 'step.after/running=stall'):
-        operation = move(source, 'd1', target)
-        failpoints.wait_passed(leader)
+    with held_move(leader, source, 'd1', target, 'step.after/running=stall') as operation:
         stop_and_delete(source, 'd1')
         assert folders(source) == ['d1']
     kit.wait(source, operation)
@@ -117,9 +123,7 @@ def test_what_runs_on_the_target_may_be_deleted_before_the_source_is_clean(bed):
 def test_a_source_that_was_away_removes_what_was_deleted_meanwhile(bed):
     leader, source, target = roles(bed)
     kit.launch(bed, ['d1'], target=source.name)
-    with failpoints.armed(leader, 'step.after/running=stall'):
-        operation = move(source, 'd1', target)
-        failpoints.wait_passed(leader)
+    with held_move(leader, source, 'd1', target, 'step.after/running=stall') as operation:
         source.kill()
         stop_and_delete(leader, 'd1')
     kit.wait(leader, operation)
@@ -149,9 +153,7 @@ def test_what_is_deleted_while_it_is_copied_leaves_no_copy(bed, leader_dies):
 def test_a_start_that_began_before_the_move_was_committed_does_not_end_after_it(bed):
     leader, source, target = roles(bed)
     kit.launch(bed, ['d1'], target=source.name)
-    with failpoints.armed(leader, 'step.before/committed=stall'):
-        operation = move(source, 'd1', target)
-        failpoints.wait_passed(leader)
+    with held_move(leader, source, 'd1', target, 'step.before/committed=stall') as operation:
         failpoints.arm(source, 'instance.start=stall')
         start = failpoints.background(source.api, 'PUT', '/1.0/instances/d1/state', {'action': 'start'})
         failpoints.wait_passed(source)
@@ -170,9 +172,7 @@ def test_an_evacuation_leaves_alone_what_is_being_moved(bed):
     names = ['e1', 'e2']
     kit.launch(bed, names, target=source.name)
     marks = {name: kit.mark(bed, name) for name in names}
-    with failpoints.armed(leader, 'step.after/copied=stall@1'):
-        operation = move(source, 'e1', target)
-        failpoints.wait_passed(leader)
+    with held_move(leader, source, 'e1', target, 'step.after/copied=stall@1') as operation:
         end = kit.evacuate(source, source.name)
         phases = {s['instance']: (s['phase'], s['error']) for s in end['metadata']['plan']['steps']}
         assert phases['e1'] == ('undone', 'Instance "e1" is being moved by another plan')

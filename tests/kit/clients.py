@@ -9,6 +9,7 @@ import pty
 import select
 import subprocess
 
+import terminal
 from testbed import run
 
 TIMEOUT = float(os.environ.get("MUSTER_TEST_TIMEOUT", "120"))
@@ -86,10 +87,7 @@ class Client:
                 if not select.select([fd], [], [], TIMEOUT)[0]:
                     os.kill(pid, 9)
                     raise Failed(f'{self.name} {" ".join(map(str, argv))}: silent on a terminal: {output!r}')
-                try:
-                    data = os.read(fd, 65536)
-                except OSError:
-                    break
+                data = terminal.read_some(fd)
                 if not data:
                     break
                 output += data
