@@ -11,7 +11,7 @@
 static int stop_first(struct client *client, struct server *server, const char *name, bool force,
                       bool *ret_gone, struct error **err)
 {
-	scoped(jv_unrefp) struct json_object *o = NULL, *body = jv_object();
+	scoped(jv_unrefp) struct json_object *o = NULL;
 	int r = server_get(server, &o, err, "/1.0/instances/%s", name);
 
 	if (r < 0 || jv_number(o, "status_code") == 0 ||
@@ -21,11 +21,7 @@ static int stop_first(struct client *client, struct server *server, const char *
 		return error_set(
 			err, 400,
 			"The instance is currently running, stop it first or pass --force");
-	jv_set_string(body, "action", "stop");
-	jv_set_int(body, "timeout", -1);
-	jv_set_bool(body, "force", true);
-	r = follow_change(client, server, &(struct follow_request){ .method = "PUT", .body = body },
-	                  err, "/1.0/instances/%s/state", name);
+	r = follow_state(client, server, name, "stop", true, err);
 	/* An ephemeral one is gone as soon as it stops. */
 	*ret_gone = r == 0 && jv_flag(o, "ephemeral");
 	return r;

@@ -55,13 +55,8 @@ static char *name_of(struct json_object *op)
 
 static int start(struct client *client, struct server *server, const char *name, struct error **err)
 {
-	scoped(jv_unrefp) struct json_object *body = jv_object();
-	int r;
+	int r = follow_state(client, server, name, "start", false, err);
 
-	jv_set_string(body, "action", "start");
-	jv_set_int(body, "timeout", -1);
-	r = follow_change(client, server, &(struct follow_request){ .method = "PUT", .body = body },
-	                  err, "/1.0/instances/%s/state", name);
 	return r < 0 ? error_wrap(err, "Failed starting \"%s\" (try `muster info --show-log %s`)",
 	                          name, name)
 	             : 0;
@@ -161,14 +156,7 @@ static int rebuild_run(struct client *client, const struct cli *cli, struct erro
 		if (!cli_flag(cli, "force"))
 			return error_set(err, 400,
 			                 "The instance is running, stop it first or pass --force");
-		scoped(jv_unrefp) struct json_object *stop = jv_object();
-
-		jv_set_string(stop, "action", "stop");
-		jv_set_bool(stop, "force", true);
-		jv_set_int(stop, "timeout", -1);
-		r = follow_change(client, server,
-		                  &(struct follow_request){ .method = "PUT", .body = stop }, err,
-		                  "/1.0/instances/%s/state", name);
+		r = follow_state(client, server, name, "stop", true, err);
 	}
 	if (r == 0 && empty) {
 		source = jv_object();

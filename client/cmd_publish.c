@@ -10,20 +10,6 @@
 #include "lib/base/str.h"
 #include "lib/data/jv.h"
 
-/* A running instance is stopped for the time and started again afterwards. */
-static int set_state(struct client *client, struct server *server, const char *name,
-                     const char *action, bool force, struct error **err)
-{
-	scoped(jv_unrefp) struct json_object *body = jv_object();
-
-	jv_set_string(body, "action", action);
-	jv_set_int(body, "timeout", -1);
-	jv_set_bool(body, "force", force);
-	return follow_change(client, server,
-	                     &(struct follow_request){ .method = "PUT", .body = body }, err,
-	                     "/1.0/instances/%s/state", name);
-}
-
 static int make_body(const struct cli *cli, const char *name, struct json_object **ret_body,
                      struct error **err)
 {
@@ -104,7 +90,7 @@ static int publish_run(struct client *client, const struct cli *cli, struct erro
 				err, 400,
 				"The instance is currently running. Use --force to have it "
 				"stopped and restarted");
-		r = set_state(client, server, name, "stop", true, err);
+		r = follow_state(client, server, name, "stop", true, err);
 		if (r < 0)
 			return r;
 		stopped = !jv_flag(o, "ephemeral");
@@ -112,7 +98,7 @@ static int publish_run(struct client *client, const struct cli *cli, struct erro
 	r = publish(client, cli, server, name, err);
 	if (stopped) {
 		scoped(error_freep) struct error *again = NULL;
-		int started = set_state(client, server, name, "start", false, &again);
+		int started = follow_state(client, server, name, "start", false, &again);
 
 		if (started < 0 && r == 0) {
 			*err = TAKE_PTR(again);

@@ -246,6 +246,19 @@ int follow_change(const struct client *client, struct server *server,
 	return r < 0 ? r : follow_operation(client, server, op, &follow, NULL, err);
 }
 
+int follow_state(const struct client *client, struct server *server, const char *name,
+                 const char *action, bool is_forced, struct error **err)
+{
+	scoped(jv_unrefp) struct json_object *body = jv_object();
+
+	jv_set_string(body, "action", action);
+	jv_set_int(body, "timeout", -1);
+	jv_set_bool(body, "force", is_forced);
+	return follow_change(client, server,
+	                     &(struct follow_request){ .method = "PUT", .body = body }, err,
+	                     "/1.0/instances/%s/state", name);
+}
+
 void follow_transfer(void *arg, uint64_t done, uint64_t total)
 {
 	struct follow_transfer *t = arg;

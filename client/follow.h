@@ -44,6 +44,10 @@ int follow_change(const struct client *client, struct server *server,
                   const struct follow_request *request, struct error **err, const char *fmt, ...)
 	PRINTF(5, 6);
 
+/* Starts or stops an instance on the way to something else, for however long that takes. */
+int follow_state(const struct client *client, struct server *server, const char *name,
+                 const char *action, bool is_forced, struct error **err);
+
 /* The text of the progress in an operation's metadata, or NULL; borrowed. */
 const char *follow_progress_text(struct json_object *operation);
 
