@@ -229,9 +229,8 @@ static int begin(struct state *state, struct operation *operation,
 	return r < 0 ? r : storage_ref_lock(state, ref, operation, lock, err);
 }
 
-/* A name in a URL may be anything; only one with a row may become a path. */
-static int check_known(struct state *state, const struct storage_volume_id *id,
-                       const char *snapshot, struct error **err)
+int storage_volume_snapshot_check_known(struct state *state, const struct storage_volume_id *id,
+                                        const char *snapshot, struct error **err)
 {
 	scoped(reading_done) struct reading reading = { 0 };
 	const struct db_storage_snapshot *row = NULL;
@@ -342,7 +341,7 @@ int storage_volume_snapshot_rename(struct state *state, struct operation *operat
 
 	int r = begin(state, operation, id, &ref, &lock, err);
 	if (r == 0)
-		r = check_known(state, id, snapshot, err);
+		r = storage_volume_snapshot_check_known(state, id, snapshot, err);
 	if (r == 0)
 		r = storage_volume_snapshot_check(state, id, new_name, err);
 	if (r < 0)
@@ -366,7 +365,7 @@ int storage_volume_snapshot_delete(struct state *state, struct operation *operat
 
 	int r = begin(state, operation, id, &ref, &lock, err);
 	if (r == 0)
-		r = check_known(state, id, snapshot, err);
+		r = storage_volume_snapshot_check_known(state, id, snapshot, err);
 	if (r < 0)
 		return r;
 	struct storage_volume vol = storage_ref_snapshot(&ref, snapshot);

@@ -25,6 +25,13 @@ struct storage_volume_snapshot_new {
 /* 400 for a bad name, 404, 409 'Snapshot "s" already in use'. */
 int storage_volume_snapshot_check(struct state *state, const struct storage_volume_id *id,
                                   const char *name, struct error **err);
+
+/*
+ * 404 unless there is one of that name. A name in a URL may be anything: only one with a row may
+ * become a path, and files without one were cut off.
+ */
+int storage_volume_snapshot_check_known(struct state *state, const struct storage_volume_id *id,
+                                        const char *snapshot, struct error **err);
 int storage_volume_snapshot_create(struct state *state, struct operation *operation,
                                    const struct storage_volume_id *id,
                                    const struct storage_volume_snapshot_new *snap,

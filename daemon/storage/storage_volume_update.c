@@ -11,6 +11,7 @@
 #include "daemon/storage/storage_service.h"
 #include "daemon/storage/storage_usage.h"
 #include "daemon/storage/storage_volume.h"
+#include "daemon/storage/storage_volume_snapshot.h"
 #include "db/cache.h"
 #include "drivers/storage/storage_conf.h"
 #include "lib/base/alloc.h"
@@ -113,11 +114,13 @@ static int apply_size(struct state *state, struct update *u, struct storage_ref 
 	return r;
 }
 
-static int restore(struct storage_ref *ref, const char *snapshot, struct op *op, struct error **err)
+static int restore(struct state *state, const struct storage_volume_id *id, struct storage_ref *ref,
+                   const char *snapshot, struct op *op, struct error **err)
 {
 	struct storage_volume snap = storage_ref_snapshot(ref, snapshot);
 
-	if (storage_layout_check_name("snapshot name", snapshot, err) < 0)
+	if (storage_layout_check_name("snapshot name", snapshot, err) < 0 ||
+	    storage_volume_snapshot_check_known(state, id, snapshot, err) < 0)
 		return (*err)->code;
 	if (!storage_driver_volume_exists(&snap))
 		return error_set(err, 404, "Storage volume snapshot not found");
@@ -147,7 +150,7 @@ int storage_volume_update(struct state *state, struct operation *operation,
 		if (!change->is_stopped && storage_usage_is_running(view, row))
 			return error_set(err, 400,
 			                 "Cannot restore custom volume used by running instances");
-		r = restore(&ref, change->restore, &op, err);
+		r = restore(state, id, &ref, change->restore, &op, err);
 		if (r == 0)
 			storage_volume_event(operation, id, "storage-volume-restored");
 		return r;

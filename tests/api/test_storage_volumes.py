@@ -139,6 +139,7 @@ def test_a_snapshot_that_was_cut_off_is_none(client, volumes, folder, name):
     finally:
         assert client.put(points, {"arm": ""}).status == 200
     assert client.get(path + "/snapshots").metadata == []
+    assert client.put(path, {"restore": "s0"}).status == 404
     # What is left of it is not taken for the next one of that name.
     write(folder, name, "second")
     assert client.post(path + "/snapshots", {"name": "s0"}).status == 202
