@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cluster/connect.h"
 #include "daemon/core/state.h"
 #include "daemon/instance/instance.h"
 #include "daemon/instance/instance_service.h"
 #include "daemon/instance/instance_snapshot.h"
+#include "daemon/storage/storage_send.h"
 #include "daemon/storage/storage_transfer.h"
 #include "lib/base/alloc.h"
 #include "lib/base/failpoint.h"
@@ -17,8 +17,6 @@
 #include "lib/net/stream.h"
 #include "lib/net/stream_pump.h"
 #include "lib/net/url.h"
-
-#define CONNECT_MS 10000
 
 struct sending {
 	struct state *state;
@@ -116,28 +114,16 @@ int instance_send_receive(struct state *state, struct operation *op, const char 
                           const struct instance_send *send, const struct storage_instance *sink,
                           unsigned long long *ret_bytes, struct error **err)
 {
-	scoped_free char *address = NULL;
 	scoped_free char *path = send_path(send);
+	scoped_fd int fd = storage_send_connect(state, op, source, path, err);
 	struct storage_instance storage = *sink;
 	struct storage_sent received = { .live = send->live };
-	struct stream *stream = NULL;
 
-	int r = connect_address(state->cluster, source, &address, err);
-	if (r == 0)
-		r = connect_upgrade(state->cluster, address,
-		                    &(struct connect_upgrade){ .path = path,
-		                                               .protocol = "volume",
-		                                               .timeout_ms = CONNECT_MS },
-		                    &stream, err);
-	if (r < 0)
-		return r;
-
-	scoped_fd int fd = stream_pump_to_fd(state->loop, stream);
 	if (fd < 0)
-		return error_set_errno(err, fd, "Failed connecting to member \"%s\"", source);
+		return fd;
 
 	storage.files_only = true;
-	r = storage_transfer_receive(state, op, &storage, fd, &received, err);
+	int r = storage_transfer_receive(state, op, &storage, fd, &received, err);
 	if (r == 0)
 		*ret_bytes = received.bytes;
 

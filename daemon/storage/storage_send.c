@@ -111,12 +111,10 @@ static char *path_of(const struct storage_send_volume *send)
 	                 project, pool, name, snapshot, send->is_alone, send->is_refresh);
 }
 
-int storage_send_receive(struct state *state, struct operation *operation, const char *member,
-                         const struct storage_send_volume *send, const struct storage_volume_id *to,
-                         uint64_t size, struct error **err)
+int storage_send_connect(struct state *state, struct operation *operation, const char *member,
+                         const char *path, struct error **err)
 {
 	scoped_free char *address = NULL;
-	scoped_free char *path = path_of(send);
 	struct stream *stream = NULL;
 	const struct connect_upgrade upgrade = {
 		.path = path,
@@ -131,9 +129,19 @@ int storage_send_receive(struct state *state, struct operation *operation, const
 	if (r < 0)
 		return r;
 
-	scoped_fd int fd = stream_pump_to_fd(state->loop, stream);
+	int fd = stream_pump_to_fd(state->loop, stream);
+	return fd < 0 ? error_set_errno(err, fd, "Failed connecting to member \"%s\"", member) : fd;
+}
+
+int storage_send_receive(struct state *state, struct operation *operation, const char *member,
+                         const struct storage_send_volume *send, const struct storage_volume_id *to,
+                         uint64_t size, struct error **err)
+{
+	scoped_free char *path = path_of(send);
+	scoped_fd int fd = storage_send_connect(state, operation, member, path, err);
+
 	if (fd < 0)
-		return error_set_errno(err, fd, "Failed connecting to member \"%s\"", member);
+		return fd;
 	return storage_transfer_receive_custom(state, operation, to, size, fd, NULL, err);
 }
 

@@ -32,6 +32,13 @@ void storage_send_start(struct state *state, const struct storage_send_volume *s
                         struct stream *stream_take);
 
 /*
+ * Upgrades 'path' of the member to what storage_transfer_receive() reads from: an fd of the caller.
+ * The path is one that sends a volume, of an instance or a custom one.
+ */
+int storage_send_connect(struct state *state, struct operation *operation, const char *member,
+                         const char *path, struct error **err);
+
+/*
  * Receives the volume of 'member' into 'to', whose row is there already; files only. After a
  * failure files may be left.
  */
