@@ -18,6 +18,7 @@
 #include "drivers/instance/instance_conf.h"
 #include "lib/base/alloc.h"
 #include "lib/base/date.h"
+#include "lib/base/failpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/parse.h"
 #include "lib/base/strbuf.h"
@@ -234,6 +235,21 @@ static void drop_disk(const struct instance *inst, const struct storage_instance
 		         undo->msg);
 }
 
+/* Unless the rows are there after all, as they may be when a commit's outcome was not known. */
+static void undo_disks(const struct instance *inst, const struct storage_instance *storage,
+                       const char *snapshot, const char *attached)
+{
+	scoped(instance_freep) struct instance *fresh = NULL;
+	scoped(error_freep) struct error *ignored = NULL;
+	const struct db_instance *row = &inst->row->row;
+
+	int r = instance_load(inst->state, row->project, row->name, &fresh, &ignored);
+	if (r == 0 ? find(fresh, snapshot) != NULL : r != -ENOENT)
+		return;
+	instance_volumes_undo(inst, attached);
+	drop_disk(inst, storage, snapshot);
+}
+
 static int snapshot_disks(const struct instance *inst, struct operation *op,
                           const struct storage_instance *storage,
                           const struct instance_snapshot_new *new, char **ret_attached,
@@ -311,10 +327,12 @@ int instance_snapshot_create_locked(const struct instance *inst,
 	};
 	scoped_free char *member = state_member_name(inst->state);
 	struct creating creating = { &inst->row->row, &snapshot, &storage, member };
-	r = db_write(inst->state->db, create_rows, &creating, err);
+	r = FAILPOINT("snapshot.made", NULL, "When an instance's snapshot has its files and no row",
+	              err);
+	if (r == 0)
+		r = db_write(inst->state->db, create_rows, &creating, err);
 	if (r < 0) {
-		instance_volumes_undo(inst, attached);
-		drop_disk(inst, &storage, new->name);
+		undo_disks(inst, &storage, new->name, attached);
 		return r;
 	}
 

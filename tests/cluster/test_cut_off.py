@@ -161,6 +161,38 @@ def test_a_rename_whose_commit_is_in_doubt_is_done(member, marked):
     assert read(member, name='c2') == marked
 
 
+SNAPSHOT = ('POST', '/1.0/instances/c1/snapshots', {'name': 's0'})
+
+
+def snapshots(member):
+    return [row['name'] for row in member.api('GET', '/1.0/instances/c1/snapshots?recursion=1')]
+
+
+def snapshot_disks(member):
+    pools = pathlib.Path(f'/proc/{member.holder}/root{member.dir}/storage-pools')
+    return sorted(p.name for p in pools.glob('*/containers-snapshots/c1/*'))
+
+
+def test_a_snapshot_that_fails_leaves_nothing(member, marked):
+    with failpoints.armed(member, 'snapshot.made=fail'), pytest.raises(testbed.ApiError, match='Failpoint'):
+        member.api(*SNAPSHOT)
+    assert snapshots(member) == []
+    assert snapshot_disks(member) == []
+
+
+def test_a_snapshot_whose_commit_is_in_doubt_has_its_files(member, marked):
+    failpoints.arm(member, 'snapshot.made=stall')
+    request = failpoints.background(member.api, *SNAPSHOT)
+    failpoints.wait_passed(member)
+    with failpoints.armed(member, 'db.committed=fail@1', 'db.doubt=fail'):
+        request.join()
+    assert snapshots(member) == ['s0']
+    assert snapshot_disks(member) == ['s0']
+    (kit.volume(member, 'c1') / 'rootfs/root/mark').write_text('changed')
+    member.api('PUT', '/1.0/instances/c1', {'restore': 's0'})
+    assert read(member) == marked
+
+
 def test_a_creation_that_has_its_volume_is_one(member, marked):
     cut_off(member, 'instance.create', 'POST', '/1.0/instances',
             {'name': 'c2', 'source': {'type': 'image', 'alias': 'busybox'}})
